@@ -1,0 +1,1 @@
+"""Modules that speak to merchants and to operators; nothing here imports `portal`."""

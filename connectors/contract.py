@@ -1,0 +1,437 @@
+"""The connector contract, version 1: the only thing a connector or operator adapter imports.
+
+Money is integer minor units (cents) with an ISO 4217 code; VAT rates are basis points (2000 is 20 %).
+Times are aware `datetime` in UTC; durations are seconds.
+
+An outcome is *done*, *not done* or **unknown**. Unknown is resolved by look-up with the key that was
+stored before the first byte left, never by a blind repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+
+if TYPE_CHECKING:
+    from connectors.http import Download, GuardedClient
+
+CONTRACT_VERSION = 1
+
+Words = Mapping[str, str]
+"""One text in several languages, keyed by ISO 639-1 code; `fr` is always present."""
+
+InputType = Literal["text", "siren", "siret", "vat", "phone", "date", "choice", "article", "email", "country"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One thing the employee is asked for at the first click.
+
+    `suggest` is true when the connector's `suggest` method can complete this input as one types.
+    `pattern` is matched against the whole value; `minimum` and `maximum` bound its length.
+    """
+
+    name: str
+    label: Words
+    type: InputType = "text"
+    required: bool = True
+    pattern: str = ""
+    minimum: int = 0
+    maximum: int = 200
+    help: Words = field(default_factory=dict)
+    choices: tuple[tuple[str, Words], ...] = ()
+    personal: bool = False
+    suggest: bool = False
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A completion for one input: the value to send, and what a person reads."""
+
+    value: str
+    label: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What can be bought. `gross_cents` is indicative: only a quote binds the merchant."""
+
+    id: str
+    title: Words
+    summary: Words
+    category: str
+    net_cents: int
+    vat_rate_bp: int
+    vat_cents: int
+    gross_cents: int
+    currency: str
+    delivery: Literal["document", "link", "data", "licence", "access"]
+    inputs: tuple[Input, ...] = ()
+    delay: Words = field(default_factory=dict)
+    keywords: str = ""
+
+
+@dataclass(frozen=True)
+class Removed:
+    """An offer the merchant no longer sells."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class QuoteLine:
+    """One line of a quote, as it will stand on the receipt."""
+
+    description: str
+    net_cents: int
+    vat_rate_bp: int
+    vat_cents: int
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The merchant's binding price for given inputs, until `expires_at` (UTC)."""
+
+    ref: str
+    net_cents: int
+    vat_rate_bp: int
+    vat_cents: int
+    gross_cents: int
+    currency: str
+    expires_at: datetime
+    lines: tuple[QuoteLine, ...] = ()
+    subject: str = ""
+    """What the inputs designate, in the merchant's words (a company's name, an article's title)."""
+
+
+@dataclass(frozen=True)
+class Buyer:
+    """Who buys, as far as a merchant needs to know: the company, never the person."""
+
+    company: str
+    language: str = "fr"
+    cost_centre: str = ""
+
+
+# --- Deliveries -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file at the merchant's `url`, on a host of the manifest; the core fetches and checks it."""
+
+    media_type: str
+    url: str
+    filename: str
+    sha256: str = ""
+    kind: Literal["document"] = "document"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A page at the publisher's, opened by the employee's own browser."""
+
+    url: str
+    expires_at: datetime | None = None
+    kind: Literal["link"] = "link"
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows of (label, value) shown as a table. A value is text; a label is given in words."""
+
+    rows: tuple[tuple[Words, str], ...]
+    kind: Literal["data"] = "data"
+
+
+@dataclass(frozen=True)
+class Licence:
+    """A key, and how many uses it is good for (0: no count)."""
+
+    key: str
+    units: int = 0
+    kind: Literal["licence"] = "licence"
+
+
+@dataclass(frozen=True)
+class Access:
+    """A right to enter a site until a shown end (UTC)."""
+
+    url: str
+    until: datetime
+    kind: Literal["access"] = "access"
+
+
+Delivery = Document | Link | Data | Licence | Access
+
+
+# --- Outcomes ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Done:
+    """It happened. `charged_cents` is what the merchant will invoice, VAT included."""
+
+    delivery: Delivery
+    charged_cents: int
+    order_ref: str = ""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Accepted and on its way: ask `status(order_ref)` again in `after_s` seconds."""
+
+    order_ref: str
+    after_s: int
+    stage: Words = field(default_factory=dict)
+    percent: int | None = None
+
+
+@dataclass(frozen=True)
+class NotDone:
+    """It did not happen and never will under this key; nothing is charged. `words` is for the employee.
+
+    `new_quote` is set when the only obstacle is the price: the employee is asked again.
+    """
+
+    code: str
+    words: Words = field(default_factory=dict)
+    new_quote: Quote | None = None
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Nobody can say yet: the request may have been carried out. `detail` is evidence for an admin.
+
+    `retry_after_s` is the other side's own wish, when it gave one.
+    """
+
+    detail: str
+    retry_after_s: int | None = None
+
+
+@dataclass(frozen=True)
+class NotFound:
+    """The merchant has never seen this key."""
+
+
+Outcome = Done | Pending | NotDone | Unknown
+
+
+# --- Errors a connector may raise from quote, list_offers, suggest and check ------------------------
+
+
+class ConnectorError(Exception):
+    """Base of what a connector may raise; `detail` is for the log, never for the employee."""
+
+    def __init__(self, detail: str = "", *, words: Words | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.words: Words = words or {}
+
+
+class Rejected(ConnectorError):
+    """The merchant understood and refused; `words` says why, for the employee. `field` names the input at fault."""
+
+    def __init__(self, detail: str = "", *, words: Words | None = None, field: str = "") -> None:
+        super().__init__(detail, words=words)
+        self.field = field
+
+
+class Unavailable(ConnectorError):
+    """The other side could not be reached, or asked us to wait: certainly nothing was done."""
+
+    def __init__(self, detail: str = "", *, retry_after_s: int | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class AuthFailed(ConnectorError):
+    """The other side refused our credentials: an administrator must act."""
+
+
+class UnknownOutcome(ConnectorError):
+    """The request left and its answer is lost or unreadable."""
+
+
+class ContractBroken(ConnectorError):
+    """The answer is not what the contract or the other side's own definition says."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing `check` found wrong: what, and what to do about it (plain words, both languages)."""
+
+    what: Words
+    remedy: Words
+
+
+# --- Merchant connectors ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the core hands to a connector: its settings, its secrets and the guarded HTTP client."""
+
+    key: str
+    base_url: str
+    secrets: Mapping[str, str]
+    http: GuardedClient
+    manifest: Mapping[str, Any]
+
+
+class MerchantConnector:
+    """What a merchant's `connector.py` subclasses as `Connector`. Synchronous; no database, no environment.
+
+    Every method may raise `Unavailable`, `AuthFailed` or `ContractBroken`. `fulfil`, `lookup` and
+    `status` answer `Unknown` for every doubt; anything else they raise is taken as unknown.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def list_offers(self) -> Iterator[Offer]:
+        """Every offer on sale now."""
+        raise NotImplementedError
+
+    def suggest(self, offer_id: str, input_name: str, text: str) -> list[Suggestion]:
+        """At most ten completions for what was typed; an empty list when the merchant has no look-up."""
+        return []
+
+    def quote(self, offer_id: str, inputs: Mapping[str, str], buyer: Buyer) -> Quote:
+        """A binding price. Raises `Rejected` with words (and `field`) for inputs that designate nothing."""
+        raise NotImplementedError
+
+    def fulfil(self, quote: Quote, key: str, po_number: str, max_gross_cents: int) -> Outcome:
+        """Order what was quoted. `key` was stored by the core before this call and is minted once."""
+        raise NotImplementedError
+
+    def lookup(self, key: str) -> Outcome | NotFound:
+        """What became of `key`?"""
+        raise NotImplementedError
+
+    def status(self, order_ref: str) -> Outcome:
+        """Where an order that was `Pending` stands."""
+        raise NotImplementedError
+
+    def fetch(self, document: Document, into: BinaryIO) -> Download:
+        """Write a delivered document into a file; override it to send credentials along."""
+        return self.context.http.download(document.url, into)
+
+    def list_orders(self, since: datetime) -> Iterator[BookLine]:
+        """The merchant's own book since a time (UTC), for the comparison of the books."""
+        raise NotImplementedError
+
+    def check(self) -> list[Problem]:
+        """Credentials, host and clock; nothing is bought."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class BookLine:
+    """One line of the other side's book. `reference` is our order number; `state` is its own word."""
+
+    reference: str
+    key: str
+    gross_cents: int
+    currency: str
+    state: str
+    at: datetime
+
+
+# --- Operator adapters ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ChargeRequest:
+    """What the operator is asked to put on the invoice.
+
+    `key` is the charge's key (CAMARA `clientCorrelator`), `reference` the order number that the
+    invoice will show (`referenceCode`). `line` is the company's line in E.164.
+    """
+
+    key: str
+    reference: str
+    line: str
+    amount_cents: int
+    vat_cents: int
+    currency: str
+    description: str
+    merchant_name: str
+    merchant_id: str
+    category: str
+    product_id: str
+
+
+ChargeState = Literal["processing", "reserved", "captured", "voided", "denied"]
+
+
+@dataclass(frozen=True)
+class OperatorCharge:
+    """The operator's own view of one charge."""
+
+    ref: str
+    key: str
+    reference: str
+    state: ChargeState
+    amount_cents: int
+    currency: str
+    created_at: datetime
+    refunded_cents: int = 0
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The operator understood and refused: certainly nothing was charged.
+
+    `code` is one of `line`, `amount`, `threshold`, `denied`, `credentials`, `request`, `expired`;
+    `detail` is the operator's own word, for the log and the admin.
+    """
+
+    code: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """Certainly not done: the connection was never made, or the operator asked us to wait."""
+
+    detail: str
+    retry_after_s: int | None = None
+
+
+OperatorOutcome = OperatorCharge | Refused | Unreachable | Unknown
+
+
+class OperatorAdapter(Protocol):
+    """What `billing` needs of an operator. No method raises for the network: the outcome says it."""
+
+    def prepare(self, charge: ChargeRequest) -> OperatorOutcome:
+        """Reserve the amount. A repeat with the same key never reserves twice."""
+
+    def confirm(self, ref: str) -> OperatorOutcome:
+        """Capture a reservation; already captured is a success."""
+
+    def cancel(self, ref: str) -> OperatorOutcome:
+        """Void a reservation; already voided is a success."""
+
+    def charge(self, charge: ChargeRequest) -> OperatorOutcome:
+        """Reserve and capture in one step."""
+
+    def status(self, ref: str) -> OperatorOutcome:
+        """The operator's view of one charge."""
+
+    def find(self, charge_key: str, since: datetime) -> OperatorOutcome | NotFound:
+        """The charge made under a key at or after `since` (UTC), for a reply that was lost."""
+
+    def refund(self, ref: str, amount_cents: int, key: str) -> OperatorOutcome:
+        """Give back part or all of a captured charge."""
+
+    def list_charges(self, since: datetime) -> Iterator[OperatorCharge]:
+        """The operator's own book since a time (UTC). Raises `ConnectorError`."""
+
+    def check(self) -> list[Problem]:
+        """Connects and signs in; charges nothing."""

@@ -1,0 +1,208 @@
+"""The guarded HTTP client handed to connectors and operators.
+
+It contacts only the hosts it was given, by HTTPS unless the host is this machine, through the
+corporate proxy, within limits of time and size. It tells *certainly never sent* (`Unavailable`) from
+*sent, and the answer is lost* (`UnknownOutcome`), because only the first may be repeated blindly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import ssl
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from email.message import Message
+from typing import Any, BinaryIO
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+
+from connectors.contract import AuthFailed, ContractBroken, Unavailable, UnknownOutcome
+
+REDIRECTS = {301, 302, 303, 307, 308}
+LONGEST_CHAIN = 3
+CREDENTIALS = {"authorization", "cookie", "x-api-key", "proxy-authorization"}
+
+# Raised before the first byte of the request has left.
+NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The way out: a corporate proxy, and a CA file added to the system's trust store. Empty: the environment's."""
+
+    proxy: str = ""
+    ca_file: str = ""
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Limits in seconds; `total` covers the whole exchange."""
+
+    connect: float = 5
+    read: float = 15
+    total: float = 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the other side answered, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON, fractions as `Decimal`. Raises `ContractBroken` when it is not JSON."""
+        try:
+            return json.loads(self.body, parse_float=Decimal)
+        except ValueError as error:
+            raise ContractBroken(f"not JSON (status {self.status}): {self.body[:80]!r}") from error
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """The wait the other side asks for, when it is given in seconds."""
+        value = self.headers.get("retry-after", "")
+        return int(value) if value.isdigit() else None
+
+
+@dataclass(frozen=True)
+class Download:
+    """A document that was received whole: size in bytes, SHA-256 in hexadecimal."""
+
+    media_type: str
+    size: int
+    sha256: str
+
+
+class GuardedClient:
+    """One client for one merchant or operator; safe to use from several threads.
+
+    Args:
+        hosts: the only `host` or `host:port` values ever contacted.
+        max_body: bytes accepted in one answer, after decompression.
+    """
+
+    def __init__(
+        self, hosts: Sequence[str], network: Network = Network(), timeouts: Timeouts = Timeouts(), max_body: int = 20_000_000
+    ) -> None:
+        self.hosts = {host.lower() for host in hosts}
+        self.timeouts = timeouts
+        self.max_body = max_body
+        context: ssl.SSLContext | bool = True
+        if network.ca_file:
+            context = ssl.create_default_context()
+            context.load_verify_locations(network.ca_file)
+        limits = httpx2.Timeout(timeouts.read, connect=timeouts.connect)
+        self._client = httpx2.Client(
+            verify=context, proxy=network.proxy or None, timeout=limits, follow_redirects=False, trust_env=True
+        )
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One exchange; any status is an answer.
+
+        Raises:
+            Unavailable: certainly never sent.
+            UnknownOutcome: sent, and the answer is lost.
+            ContractBroken: a host that is not listed, or a way that is not safe.
+        """
+        content = {"json": json, "data": form, "params": params}
+        with self._exchange(method, url, dict(headers or {}), content) as (response, deadline):
+            body = b"".join(self._chunks(response, deadline))
+            return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
+
+    def download(self, url: str, into: BinaryIO, *, headers: Mapping[str, str] | None = None) -> Download:
+        """Write a document into a file.
+
+        Raises:
+            AuthFailed: 401 or 403. ContractBroken: it is gone (404, 410). Unavailable: any other status.
+            UnknownOutcome: it came incomplete, late or too large.
+        """
+        digest, size = hashlib.sha256(), 0
+        with self._exchange("GET", url, dict(headers or {}), {}) as (response, deadline):
+            _require_success(response)
+            for chunk in self._chunks(response, deadline):
+                into.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+            media = Message()
+            media["content-type"] = response.headers.get("content-type", "application/octet-stream")
+            return Download(media.get_content_type(), size, digest.hexdigest())
+
+    def close(self) -> None:
+        """Close every kept connection."""
+        self._client.close()
+
+    @contextmanager
+    def _exchange(
+        self, method: str, url: str, headers: dict[str, str], content: dict[str, Any]
+    ) -> Iterator[tuple[httpx2.Response, float]]:
+        deadline = time.monotonic() + self.timeouts.total
+        for _hop in range(LONGEST_CHAIN + 1):
+            self._require_allowed(url)
+            try:
+                with self._client.stream(method, url, headers=headers, **content) as response:
+                    location = response.headers.get("location")
+                    if method != "GET" or response.status_code not in REDIRECTS or not location:
+                        yield response, deadline
+                        return
+            except NEVER_SENT as error:
+                raise Unavailable(f"{urlsplit(url).netloc}: {type(error).__name__}: {error}") from error
+            except httpx2.HTTPError as error:
+                raise UnknownOutcome(f"{urlsplit(url).netloc}: {type(error).__name__}: {error}") from error
+            target = urljoin(url, location)
+            if urlsplit(target).netloc != urlsplit(url).netloc:
+                headers = {name: value for name, value in headers.items() if name.lower() not in CREDENTIALS}
+            url, content = target, {}
+        raise ContractBroken(f"more than {LONGEST_CHAIN} redirections")
+
+    def _chunks(self, response: httpx2.Response, deadline: float) -> Iterator[bytes]:
+        size = 0
+        for chunk in response.iter_bytes(65_536):
+            size += len(chunk)
+            if size > self.max_body:
+                raise UnknownOutcome(f"the answer is longer than {self.max_body} bytes")
+            if time.monotonic() > deadline:
+                raise UnknownOutcome(f"the answer took longer than {self.timeouts.total} s")
+            yield chunk
+
+    def _require_allowed(self, url: str) -> None:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower()
+        if not {host, parts.netloc.rpartition("@")[2].lower()} & self.hosts:
+            raise ContractBroken(f"{host or url!r} is not among the hosts of this connector")
+        if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(host)):
+            raise ContractBroken(f"{parts.scheme}://{host}: only https leaves this machine")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _require_success(response: httpx2.Response) -> None:
+    status = response.status_code
+    if status == 200:
+        return
+    if status in {401, 403}:
+        raise AuthFailed(f"the document was refused with status {status}")
+    if status in {404, 410}:
+        raise ContractBroken(f"the document is gone (status {status})")
+    after = response.headers.get("retry-after", "")
+    raise Unavailable(f"the document came with status {status}", retry_after_s=int(after) if after.isdigit() else None)

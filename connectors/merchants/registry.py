@@ -1,0 +1,90 @@
+"""Find merchant connectors: folders beside this file, and installed packages (`portal.merchants`).
+
+A connector that cannot be loaded raises `ConnectorBroken` and never stops the others.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.resources
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from connectors.contract import Context, MerchantConnector, Words
+from connectors.http import GuardedClient, Network, Timeouts
+from connectors.manifest import Manifest, ManifestError, read_manifest
+
+FOLDER = Path(__file__).parent
+ENTRY_POINT_GROUP = "portal.merchants"
+
+
+class ConnectorBroken(Exception):
+    """This connector cannot be used; `words` say why, in every language."""
+
+    def __init__(self, name: str, words: Words) -> None:
+        super().__init__(f"{name}: {words['en']}")
+        self.name = name
+        self.words = words
+
+
+@dataclass(frozen=True)
+class LoadedMerchant:
+    """A connector ready to be asked."""
+
+    manifest: Manifest
+    connector: MerchantConnector
+
+
+def names() -> list[str]:
+    """Every connector there is."""
+    shipped = {path.parent.name for path in FOLDER.glob("*/connector.toml")}
+    return sorted(shipped | {point.name for point in entry_points(group=ENTRY_POINT_GROUP)})
+
+
+def load_merchant(
+    connector: str, key: str, base_url: str, secrets: Mapping[str, str], network: Network
+) -> LoadedMerchant:
+    """One merchant of the configuration with its connector.
+
+    Args:
+        key: the merchant's name on this site.
+        base_url: replaces the manifest's; its host is then the only one contacted besides.
+
+    Raises:
+        ConnectorBroken: it does not exist, its manifest is wrong, its code does not load, or a secret is missing.
+    """
+    module, folder = _locate(connector)
+    try:
+        manifest = read_manifest(folder / "connector.toml")
+        made = importlib.import_module(f"{module}.connector").Connector
+    except ManifestError as error:
+        raise ConnectorBroken(connector, {"fr": f"manifeste incorrect : {error}", "en": f"wrong manifest: {error}"}) from error
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}"
+        raise ConnectorBroken(connector, {"fr": f"son code ne se charge pas : {words}", "en": f"its code does not load: {words}"}) from error
+    missing = [name for name in manifest.auth.secrets if not secrets.get(name)]
+    if missing:
+        listed = ", ".join(missing)
+        raise ConnectorBroken(connector, {"fr": f"il manque secrets : {listed}", "en": f"missing secrets: {listed}"})
+    base = (base_url or manifest.network.base_url).rstrip("/")
+    hosts = [urlsplit(base).netloc] if base_url else manifest.network.hosts
+    limits = Timeouts(**manifest.network.timeout)
+    http = GuardedClient(hosts, network, limits, manifest.network.max_body)
+    context = Context(key=key, base_url=base, secrets=dict(secrets), http=http, manifest=manifest.model_dump())
+    return LoadedMerchant(manifest, made(context))
+
+
+def _locate(connector: str) -> tuple[str, Path]:
+    places = {f"connectors.merchants.{connector}": FOLDER / connector} if (FOLDER / connector / "connector.toml").is_file() else {}
+    for point in entry_points(group=ENTRY_POINT_GROUP, name=connector):
+        places[point.value] = Path(str(importlib.resources.files(point.value)))
+    if not places:
+        known = ", ".join(names())
+        raise ConnectorBroken(connector, {"fr": f"ce connecteur n'existe pas ; il y a : {known}", "en": f"there is no such connector; there are: {known}"})
+    if len(places) > 1:
+        listed = ", ".join(str(place) for place in places.values())
+        raise ConnectorBroken(connector, {"fr": f"ce nom existe deux fois : {listed}", "en": f"this name exists twice: {listed}"})
+    return next(iter(places.items()))

@@ -1,0 +1,242 @@
+"""What REST merchants have in common: quotes, orders under a key, look-ups, and how their answers are read.
+
+A merchant's own module says how requests are signed in, which inputs its offers need, and how a
+delivery is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, BinaryIO, ClassVar
+
+from connectors.contract import (
+    AuthFailed,
+    BookLine,
+    Buyer,
+    ConnectorError,
+    ContractBroken,
+    Data,
+    Delivery,
+    Document,
+    Done,
+    Input,
+    MerchantConnector,
+    NotDone,
+    NotFound,
+    Offer,
+    Outcome,
+    Pending,
+    Problem,
+    Quote,
+    QuoteLine,
+    Rejected,
+    Suggestion,
+    Unavailable,
+    Unknown,
+)
+from connectors.http import Answer, Download
+
+
+class RestMerchant(MerchantConnector):
+    """A merchant with `/catalogue`, `/quotes`, `/orders` and `/suggest`. `inputs` holds each offer's inputs; "" is any."""
+
+    inputs: ClassVar[Mapping[str, tuple[Input, ...]]] = {}
+
+    def sign(self, *, fresh: bool = False) -> dict[str, str]:
+        """The headers that sign a request in; `fresh` asks for new credentials after a refusal."""
+        raise NotImplementedError
+
+    # --- The contract -----------------------------------------------------------------------------
+
+    def list_offers(self) -> Iterator[Offer]:
+        """Every line of the merchant's own catalogue; titles and prices are its data."""
+        for item in _need(self._read("/catalogue"), "offers", list):
+            price = _price(item)
+            yield Offer(
+                id=str(item["id"]), title=item["title"], summary=item["summary"], category=str(item["category"]),
+                delivery=item["delivery"], delay=item.get("delay", {}), keywords=str(item.get("keywords", "")),
+                inputs=self.inputs.get(str(item["id"]), self.inputs.get("", ())), **price,
+            )  # fmt: skip
+
+    def suggest(self, offer_id: str, input_name: str, text: str) -> list[Suggestion]:
+        """The merchant's own search."""
+        found = _need(self._read("/suggest", params={"offer": offer_id, "input": input_name, "q": text}), "suggestions", list)
+        return [Suggestion(str(item["value"]), str(item["label"]), str(item.get("detail", ""))) for item in found[:10]]
+
+    def quote(self, offer_id: str, inputs: Mapping[str, str], buyer: Buyer) -> Quote:
+        """`POST /quotes`."""
+        answer = self._call("POST", "/quotes", json={"offer": offer_id, "inputs": dict(inputs), "company": buyer.company})
+        if answer.status == 422:
+            raise _rejection(answer)
+        return _quote(_success(answer))
+
+    def fulfil(self, quote: Quote, key: str, po_number: str, max_gross_cents: int) -> Outcome:
+        """`POST /orders` under an idempotency key."""
+        body = {"quote": quote.ref, "client_reference": key, "purchase_order": po_number, "maximum": _decimal_text(max_gross_cents)}
+        answer = self._call("POST", "/orders", json=body, headers={"Idempotency-Key": key})
+        if answer.status == 409:
+            return _conflict(answer)
+        if answer.status == 422:
+            return NotDone("rejected", _rejection(answer).words)
+        return self._outcome(answer)
+
+    def lookup(self, key: str) -> Outcome | NotFound:
+        """`GET /orders?client_reference=`."""
+        orders = _need(self._read("/orders", params={"client_reference": key}), "orders", list)
+        return self._read_order(orders[0]) if orders else NotFound()
+
+    def status(self, order_ref: str) -> Outcome:
+        """`GET /orders/{id}`."""
+        return self._outcome(self._call("GET", f"/orders/{order_ref}"))
+
+    def list_orders(self, since: datetime) -> Iterator[BookLine]:
+        """`GET /orders?since=`."""
+        for item in _need(self._read("/orders", params={"since": since.astimezone(UTC).isoformat()}), "orders", list):
+            yield BookLine(
+                reference=str(item["purchase_order"]), key=str(item["client_reference"]),
+                gross_cents=_cents(item["price"]["gross"]), currency=str(item["price"]["currency"]),
+                state=str(item["state"]), at=datetime.fromisoformat(item["at"]),
+            )  # fmt: skip
+
+    def fetch(self, document: Document, into: BinaryIO) -> Download:
+        """Documents need the same credentials as everything else."""
+        try:
+            return self.context.http.download(document.url, into, headers=self.sign())
+        except AuthFailed:
+            return self.context.http.download(document.url, into, headers=self.sign(fresh=True))
+
+    def check(self) -> list[Problem]:
+        """Sign in and read the catalogue."""
+        try:
+            next(self.list_offers(), None)
+        except AuthFailed as error:
+            return [_problem(error, "Vérifiez ses secrets dans portal.toml.", "Check its secrets in portal.toml.")]
+        except ConnectorError as error:
+            return [_problem(error, "Vérifiez son base_url, le proxy et le réseau.", "Check its base_url, the proxy and the network.")]
+        return []
+
+    # --- Reading answers --------------------------------------------------------------------------
+
+    def delivery(self, item: Mapping[str, Any]) -> Delivery:
+        """What an order brings."""
+        kind = item.get("kind")
+        if kind == "document":
+            return Document(str(item["media_type"]), str(item["url"]), str(item["filename"]), str(item.get("sha256", "")))
+        if kind == "data":
+            return Data(tuple((row["label"], str(row["value"])) for row in item["rows"]))
+        raise ContractBroken(f"a delivery of kind {kind!r}")
+
+    def _outcome(self, answer: Answer) -> Outcome:
+        if answer.status in {401, 403}:
+            raise AuthFailed(f"status {answer.status}")
+        if answer.status in {429, 503}:
+            raise Unavailable(f"status {answer.status}", retry_after_s=answer.retry_after_s)
+        if answer.status not in {200, 201, 202}:
+            return Unknown(f"status {answer.status}: {answer.body[:120]!r}", answer.retry_after_s)
+        try:
+            return self._read_order(answer.json())
+        except (ContractBroken, KeyError, TypeError, ValueError, InvalidOperation) as error:
+            return Unknown(f"the answer cannot be read: {type(error).__name__}: {error}"[:300])
+
+    def _read_order(self, item: Mapping[str, Any]) -> Outcome:
+        state, ref = item["state"], str(item["order"])
+        if state == "delivered":
+            return Done(self.delivery(item["delivery"]), _cents(item["price"]["gross"]), ref)
+        if state == "preparing":
+            return Pending(ref, int(item.get("retry_after", 5)), item.get("stage", {}), item.get("percent"))
+        if state in {"refused", "cancelled"}:
+            return NotDone(str(item.get("code", state)), item.get("words", {}))
+        return Unknown(f"the merchant says {state!r}")
+
+    def _read(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        return _success(self._call("GET", path, params=params))
+
+    def _call(self, method: str, path: str, headers: Mapping[str, str] | None = None, **content: Any) -> Answer:
+        """A refusal of our credentials was not carried out, so it is repeated once with fresh ones."""
+        for fresh in (False, True):
+            signed = {"Accept": "application/json", **self.sign(fresh=fresh), **(headers or {})}
+            answer = self.context.http.request(method, self.context.base_url + path, headers=signed, **content)
+            if answer.status != 401:
+                return answer
+        return answer
+
+
+def _success(answer: Answer) -> Any:
+    if answer.status in {401, 403}:
+        raise AuthFailed(f"status {answer.status}")
+    if answer.status in {429, 502, 503, 504}:
+        raise Unavailable(f"status {answer.status}", retry_after_s=answer.retry_after_s)
+    if answer.status not in {200, 201}:
+        raise ContractBroken(f"status {answer.status}: {answer.body[:120]!r}")
+    return answer.json()
+
+
+def _need(content: Any, name: str, kind: type) -> Any:
+    if not isinstance(content, dict) or not isinstance(content.get(name), kind):
+        raise ContractBroken(f"no {name} in the answer")
+    return content[name]
+
+
+def _rejection(answer: Answer) -> Rejected:
+    error = _need(answer.json(), "error", dict)
+    words = {language: str(error[language]) for language in ("fr", "en") if error.get(language)}
+    return Rejected(str(error.get("code", "")), words=words, field=str(error.get("field", "")))
+
+
+def _conflict(answer: Answer) -> Outcome:
+    try:
+        content = answer.json()
+        if content["error"]["code"] == "price_changed":
+            return NotDone("price_changed", {}, _quote(content["quote"]))
+    except (ContractBroken, KeyError, TypeError) as error:
+        return Unknown(f"status 409: {error}")
+    return Unknown(f"status 409: {content['error']}", answer.retry_after_s)
+
+
+def _quote(content: Any) -> Quote:
+    try:
+        lines = tuple(
+            QuoteLine(str(line["description"]), _cents(line["net"]), _basis_points(line["vat_rate"]), _cents(line["vat"]))
+            for line in content.get("lines", [])
+        )
+        expires = datetime.fromisoformat(content["expires_at"])
+        return Quote(ref=str(content["quote"]), expires_at=expires, lines=lines, subject=str(content.get("subject", "")), **_price(content))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ContractBroken(f"not a quote: {type(error).__name__}: {error}") from error
+
+
+def _price(content: Mapping[str, Any]) -> dict[str, Any]:
+    price = content["price"]
+    return {
+        "net_cents": _cents(price["net"]), "vat_rate_bp": _basis_points(price["vat_rate"]),
+        "vat_cents": _cents(price["vat"]), "gross_cents": _cents(price["gross"]), "currency": str(price["currency"]),
+    }  # fmt: skip
+
+
+def _cents(text: Any) -> int:
+    return _whole(text, 100)
+
+
+def _basis_points(text: Any) -> int:
+    return _whole(text, 100)
+
+
+def _whole(text: Any, factor: int) -> int:
+    try:
+        value = Decimal(str(text)) * factor
+    except InvalidOperation:
+        raise ContractBroken(f"not an amount: {text!r}") from None
+    if not value.is_finite() or value != value.to_integral_value():
+        raise ContractBroken(f"an amount with too many decimals: {text!r}")
+    return int(value)
+
+
+def _decimal_text(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d}"
+
+
+def _problem(error: ConnectorError, french: str, english: str) -> Problem:
+    what = f"{type(error).__name__}: {error.detail}"
+    return Problem({"fr": what, "en": what}, {"fr": french, "en": english})

@@ -1,0 +1,252 @@
+"""The CAMARA carrier-billing adapter: two steps, look-ups for every doubt, refunds.
+
+Source: CAMARA Carrier Billing 0.5.0 (`/payments/prepare`, `/confirm`, `/cancel`, `GET /payments`) and
+Carrier Billing Refund 0.3.0. There is no look-up by correlator: a lost reply is found in the list.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from connectors.contract import (
+    AuthFailed,
+    ChargeRequest,
+    ConnectorError,
+    ContractBroken,
+    NotFound,
+    OperatorCharge,
+    OperatorOutcome,
+    Problem,
+    Refused,
+    Unavailable,
+    Unknown,
+    Unreachable,
+)
+from connectors.http import Answer, GuardedClient
+from connectors.operators.camara_messages import ErrorInfo, Payment, Refund, number, rfc3339, transaction_body
+from connectors.operators.tokens import Tokens
+
+PAYMENTS = "/carrier-billing/v0.5/payments"
+REFUNDS = "/carrier-billing-refund/v0.3/payments"
+SCOPE = (
+    "carrier-billing:payments:create carrier-billing:payments:read carrier-billing:payments:write "
+    "carrier-billing-refund:refunds:create carrier-billing-refund:refunds:read"
+)
+CLOCK_TOLERANCE = timedelta(minutes=10)
+PAGE_SIZE = 100
+MOST_PAGES = 200
+
+REFUSALS = {
+    "CARRIER_BILLING.PAYMENT_DENIED": "denied",
+    "PERMISSION_DENIED": "credentials",
+    "UNAUTHENTICATED": "credentials",
+    "IDENTIFIER_NOT_FOUND": "line",
+    "SERVICE_NOT_APPLICABLE": "line",
+    "MISSING_IDENTIFIER": "line",
+    "UNNECESSARY_IDENTIFIER": "line",
+    "CARRIER_BILLING.UNAUTHORIZED_AMOUNT": "amount",
+    "CARRIER_BILLING.USER_AMOUNT_THRESHOLD_OVERPASSED": "threshold",
+}
+
+
+class CamaraOperator:
+    """One operator account. No method raises for the network, except `list_charges`: the outcome says it."""
+
+    def __init__(self, http: GuardedClient, api_root: str, tokens: Tokens, line: str) -> None:
+        self._http, self._root, self._tokens, self._line = http, api_root.rstrip("/"), tokens, line
+
+    def prepare(self, charge: ChargeRequest) -> OperatorOutcome:
+        """Reserve. `already exists` means *look it up*, never *failed*."""
+        return self._create(charge, "/prepare")
+
+    def charge(self, charge: ChargeRequest) -> OperatorOutcome:
+        """Reserve and capture in one step (`createPayment`)."""
+        return self._create(charge, "")
+
+    def confirm(self, ref: str) -> OperatorOutcome:
+        """Capture; 202 and 409 both say only that the payment's own state must be read."""
+        return self._second_step(ref, "confirm")
+
+    def cancel(self, ref: str) -> OperatorOutcome:
+        """Void; 202 and 409 both say only that the payment's own state must be read."""
+        return self._second_step(ref, "cancel")
+
+    def status(self, ref: str) -> OperatorOutcome:
+        """`GET /payments/{paymentId}`."""
+        return self._outcome(lambda: self._read(ref))
+
+    def find(self, charge_key: str, since: datetime) -> OperatorOutcome | NotFound:
+        """Look for a correlator in the list; the operator's clock may differ from ours by ten minutes."""
+        try:
+            for found in self.list_charges(since - CLOCK_TOLERANCE):
+                if found.key == charge_key:
+                    return found
+        except Unavailable as error:
+            return Unreachable(error.detail, error.retry_after_s)
+        except ConnectorError as error:
+            return Unknown(f"{type(error).__name__}: {error.detail}")
+        return NotFound()
+
+    def list_charges(self, since: datetime) -> Iterator[OperatorCharge]:
+        """Every payment since a time, oldest first; a payment seen on two shifting pages is given once."""
+        seen: set[str] = set()
+        for page in range(1, MOST_PAGES + 1):
+            answer = self._call(
+                "GET", PAYMENTS,
+                params={"paymentCreationDate.gte": rfc3339(since.astimezone(UTC)), "order": "asc",
+                        "page": page, "perPage": PAGE_SIZE},
+            )  # fmt: skip
+            if answer.status != 200:
+                raise ContractBroken(f"the list of payments came with status {answer.status}: {_error(answer)}")
+            items = answer.json()
+            if not isinstance(items, list):
+                raise ContractBroken("the list of payments is not a list")
+            new = [charge for charge in map(_payment, items) if charge.ref not in seen]
+            if not new:
+                return
+            seen.update(charge.ref for charge in new)
+            yield from new
+
+    def refund(self, ref: str, amount_cents: int, key: str) -> OperatorOutcome:
+        """`POST /payments/{paymentId}/refunds`, partial, for an amount in cents VAT included."""
+        before = self.status(ref)
+        if not isinstance(before, OperatorCharge):
+            return before
+        body = {
+            "type": "partial",
+            "amountTransaction": {
+                "clientCorrelator": key, "referenceCode": before.reference,
+                "refundAmount": {
+                    "chargingInformation": {
+                        "amount": number(amount_cents), "currency": before.currency,
+                        "description": f"Refund {before.reference}", "isTaxIncluded": True,
+                    }
+                },
+            },
+        }  # fmt: skip
+
+        def ask() -> OperatorOutcome:
+            answer = self._call("POST", f"{REFUNDS}/{ref}/refunds", json=body)
+            if answer.status != 201:
+                return _refusal(answer)
+            refund = Refund.model_validate(answer.json())
+            if refund.refundStatus == "denied":
+                return Refused("denied", refund.refundId)
+            return OperatorCharge(**{**vars(before), "refunded_cents": amount_cents})
+
+        return self._outcome(ask)
+
+    def check(self) -> list[Problem]:
+        """Sign in and read one page of the list; nothing is charged."""
+        try:
+            self._tokens.current()
+        except AuthFailed as error:
+            return [_problem(error.detail, "Vérifiez [operator] client_id et client_secret.", "Check [operator] client_id and client_secret.")]
+        except ConnectorError as error:
+            return [_problem(error.detail, "Vérifiez [operator] token_url, le proxy et le réseau.", "Check [operator] token_url, the proxy and the network.")]
+        try:
+            next(self.list_charges(datetime.now(UTC)), None)
+        except ConnectorError as error:
+            return [_problem(error.detail, "Vérifiez [operator] api_root, le proxy et le réseau.", "Check [operator] api_root, the proxy and the network.")]
+        return []
+
+    def _create(self, charge: ChargeRequest, path: str) -> OperatorOutcome:
+        def ask() -> OperatorOutcome:
+            answer = self._call("POST", PAYMENTS + path, json=transaction_body(charge))
+            if answer.status == 201:
+                return _as_asked(_payment(answer.json()), charge)
+            if _already_exists(answer):
+                found = self.find(charge.key, datetime.now(UTC) - timedelta(days=2))
+                if isinstance(found, NotFound):
+                    return Unknown("the operator knows the correlator, but its list does not show it yet", 2)
+                return _as_asked(found, charge) if isinstance(found, OperatorCharge) else found
+            return _refusal(answer)
+
+        return self._outcome(ask)
+
+    def _second_step(self, ref: str, step: str) -> OperatorOutcome:
+        def ask() -> OperatorOutcome:
+            answer = self._call("POST", f"{PAYMENTS}/{ref}/{step}", json={"phoneNumber": self._line})
+            return self._read(ref) if answer.status in {202, 409} else _refusal(answer)
+
+        return self._outcome(ask)
+
+    def _read(self, ref: str) -> OperatorOutcome:
+        answer = self._call("GET", f"{PAYMENTS}/{ref}")
+        return _payment(answer.json()) if answer.status == 200 else _refusal(answer)
+
+    def _call(self, method: str, path: str, **content: Any) -> Answer:
+        """One call with a token; a 401 was not carried out, so it is repeated once with a new token."""
+        for attempt in (1, 2):
+            token = self._tokens.current()
+            headers = {"Authorization": f"Bearer {token}", "x-correlator": str(uuid.uuid4()), "Accept": "application/json"}
+            answer = self._http.request(method, self._root + path, headers=headers, **content)
+            if answer.status != 401 or attempt == 2:
+                return answer
+            self._tokens.forget(token)
+        raise AssertionError("two attempts were made")
+
+    def _outcome(self, ask: Any) -> OperatorOutcome:
+        try:
+            outcome: OperatorOutcome = ask()
+            return outcome
+        except Unavailable as error:
+            return Unreachable(error.detail, error.retry_after_s)
+        except AuthFailed as error:
+            return Refused("credentials", error.detail)
+        except ConnectorError as error:
+            return Unknown(f"{type(error).__name__}: {error.detail}")
+        except (ValidationError, ValueError) as error:
+            return Unknown(f"the answer is not as defined: {error}"[:500])
+
+
+def _payment(item: Any) -> OperatorCharge:
+    try:
+        return Payment.model_validate(item).as_charge()
+    except (ValidationError, ValueError) as error:
+        raise ContractBroken(f"not a payment: {error}"[:500]) from error
+
+
+def _as_asked(found: OperatorCharge, asked: ChargeRequest) -> OperatorOutcome:
+    """A payment under our key with another amount or reference is nobody's to accept automatically."""
+    theirs = (found.key, found.reference, found.amount_cents, found.currency)
+    ours = (asked.key, asked.reference, asked.amount_cents, asked.currency)
+    return found if theirs == ours else Unknown(f"asked for {ours}, the operator has {theirs}")
+
+
+def _error(answer: Answer) -> ErrorInfo | None:
+    try:
+        return ErrorInfo.model_validate_json(answer.body)
+    except ValidationError:
+        return None
+
+
+def _already_exists(answer: Answer) -> bool:
+    error = _error(answer)
+    if error is None:
+        return False
+    repeated = answer.status == 400 and "clientcorrelator" in error.message.lower()
+    return repeated or (answer.status == 409 and error.code == "ALREADY_EXISTS")
+
+
+def _refusal(answer: Answer) -> OperatorOutcome:
+    error = _error(answer)
+    if answer.status == 429:
+        return Unreachable("the operator asks us to slow down", answer.retry_after_s)
+    if error is None or answer.status >= 500:
+        return Unknown(f"status {answer.status}: {answer.body[:120]!r}", answer.retry_after_s)
+    detail = f"{answer.status} {error.code}: {error.message}"
+    if error.code in REFUSALS:
+        return Refused(REFUSALS[error.code], detail)
+    if answer.status == 404:
+        return Refused("expired", detail)
+    return Refused("request", detail) if answer.status in {400, 403, 422} else Unknown(detail)
+
+
+def _problem(detail: str, french: str, english: str) -> Problem:
+    return Problem({"fr": detail, "en": detail}, {"fr": french, "en": english})

@@ -1,0 +1,128 @@
+"""The CAMARA messages we send and accept, typed.
+
+Source: CAMARA Carrier Billing 0.5.0 and Carrier Billing Refund 0.3.0 (release r3.2), component schemas.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from connectors.contract import ChargeRequest, ChargeState, OperatorCharge
+
+PaymentStatus = Literal["processing", "pending_validation", "reserved", "succeeded", "denied", "cancelled"]
+
+STATES: dict[str, ChargeState] = {
+    "processing": "processing",
+    "pending_validation": "processing",
+    "reserved": "reserved",
+    "succeeded": "captured",
+    "denied": "denied",
+    "cancelled": "voided",
+}
+
+
+class Message(BaseModel):
+    """What the operator sends may hold more than we read; what we read must be as defined."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ChargingInformation(Message):
+    amount: Decimal = Field(gt=0, decimal_places=3)
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    description: str
+
+
+class PaymentAmount(Message):
+    chargingInformation: ChargingInformation  # noqa: N815 - the definition's own spelling
+
+
+class AmountTransaction(Message):
+    phoneNumber: str = Field(pattern=r"^\+[1-9][0-9]{4,14}$")  # noqa: N815
+    clientCorrelator: str = ""  # noqa: N815
+    paymentAmount: PaymentAmount  # noqa: N815
+    referenceCode: str  # noqa: N815
+
+
+class Payment(Message):
+    """`Payment`, `PaymentCreated` and `BodyAmountReservationTransactionForReserve` have these in common."""
+
+    paymentId: str = Field(min_length=1)  # noqa: N815
+    amountTransaction: AmountTransaction  # noqa: N815
+    paymentStatus: PaymentStatus  # noqa: N815
+    paymentCreationDate: AwareDatetime  # noqa: N815
+
+    def as_charge(self) -> OperatorCharge:
+        """The payment in the contract's words. Raises `ValueError` for a fraction of a cent."""
+        transaction = self.amountTransaction
+        information = transaction.paymentAmount.chargingInformation
+        return OperatorCharge(
+            ref=self.paymentId, key=transaction.clientCorrelator, reference=transaction.referenceCode,
+            state=STATES[self.paymentStatus], amount_cents=cents(information.amount), currency=information.currency,
+            created_at=self.paymentCreationDate,
+        )  # fmt: skip
+
+
+class ErrorInfo(Message):
+    """`ErrorInfo`: every refusal has one."""
+
+    status: int
+    code: str
+    message: str
+
+
+class Refund(Message):
+    """`Refund`, as far as we read it."""
+
+    refundId: str  # noqa: N815
+    refundStatus: Literal["processing", "denied", "succeeded"]  # noqa: N815
+    refundCreationDate: AwareDatetime  # noqa: N815
+
+
+def cents(amount: Decimal) -> int:
+    """Integer cents. Raises `ValueError` for a fraction of a cent."""
+    value = amount * 100
+    if value != value.to_integral_value():
+        raise ValueError(f"{amount} is not a whole number of cents")
+    return int(value)
+
+
+def number(amount_cents: int) -> float:
+    """Cents as the JSON number the definition asks for: two decimals, printed exactly by `repr`."""
+    return float(Decimal(amount_cents).scaleb(-2))
+
+
+def transaction_body(charge: ChargeRequest) -> dict[str, Any]:
+    """`AmountReservationTransactionForReserveInput` and `AmountTransactionInput` for a charge."""
+    return {
+        "amountTransaction": {
+            "phoneNumber": charge.line,
+            "clientCorrelator": charge.key,
+            "referenceCode": charge.reference,
+            "paymentAmount": {
+                "chargingInformation": {
+                    "amount": number(charge.amount_cents),
+                    "currency": charge.currency,
+                    "description": charge.description,
+                    "isTaxIncluded": True,
+                    "taxAmount": number(charge.vat_cents),
+                },
+                "chargingMetaData": {
+                    "merchantName": charge.merchant_name,
+                    "merchantIdentifier": charge.merchant_id,
+                    "purchaseCategoryCode": charge.category,
+                    "channel": "web",
+                    "productId": charge.product_id,
+                },
+            },
+        }
+    }
+
+
+def rfc3339(at: datetime) -> str:
+    """A time as the definition's filters take it."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

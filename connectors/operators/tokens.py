@@ -1,0 +1,61 @@
+"""OAuth2 client credentials (RFC 6749, section 4.4): one token, renewed before it ends.
+
+The exchange goes through the guarded client, so that the host list, the proxy and the time limits
+hold for it too; authlib's own clients would open connections of their own.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from urllib.parse import quote
+
+from connectors.contract import AuthFailed, ContractBroken, Unavailable
+from connectors.http import GuardedClient
+
+MARGIN_S = 30
+"""A token this close to its end is renewed first."""
+
+
+class Tokens:
+    """The current access token of one client; safe to use from several threads."""
+
+    def __init__(self, http: GuardedClient, token_url: str, client_id: str, client_secret: str, scope: str) -> None:
+        self._http, self._url, self._scope = http, token_url, scope
+        pair = f"{quote(client_id, safe='')}:{quote(client_secret, safe='')}"
+        self._basic = base64.b64encode(pair.encode()).decode()
+        self._lock = threading.Lock()
+        self._token, self._ends = "", 0.0
+
+    def current(self) -> str:
+        """A token that is good for at least `MARGIN_S` seconds.
+
+        Raises:
+            AuthFailed: the credentials were refused. Unavailable: the token endpoint does not answer.
+        """
+        with self._lock:
+            if time.monotonic() >= self._ends - MARGIN_S:
+                self._renew()
+            return self._token
+
+    def forget(self, token: str) -> None:
+        """A token the operator refused is not used again."""
+        with self._lock:
+            if token == self._token:
+                self._ends = 0.0
+
+    def _renew(self) -> None:
+        answer = self._http.request(
+            "POST", self._url, form={"grant_type": "client_credentials", "scope": self._scope},
+            headers={"Authorization": f"Basic {self._basic}", "Accept": "application/json"},
+        )  # fmt: skip
+        if answer.status in {400, 401, 403}:
+            raise AuthFailed(f"the token endpoint refused our credentials (status {answer.status})")
+        if answer.status != 200:
+            raise Unavailable(f"the token endpoint answered {answer.status}", retry_after_s=answer.retry_after_s)
+        content = answer.json()
+        if not isinstance(content, dict) or str(content.get("token_type", "")).lower() != "bearer":
+            raise ContractBroken("the token endpoint did not give a bearer token")
+        self._token = str(content["access_token"])
+        self._ends = time.monotonic() + float(content.get("expires_in", 300))
