@@ -1,0 +1,99 @@
+"""The loopback company: a directory, an operator and merchants, on real sockets with the real protocols."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo import people
+from demo.certificates import Authority
+from demo.console import ConsoleServer
+from demo.directory import DirectoryServer
+from demo.merchants import MerchantsServer
+from demo.operator import OperatorServer
+
+CONFIGURATION = """\
+# Made by the demonstration: everything here is on this machine only.
+[portal]
+public_url = "http://127.0.0.1:{portal_port}"
+company = "Acme SA"
+contact = ""
+locale = "fr"
+time_zone = "Europe/Paris"
+
+[database]
+url = "sqlite:///portal.db"
+
+[directory]
+urls = ["{directory_url}"]
+preset = "openldap"
+start_tls = true
+ca_file = "{ca_file}"
+bind_dn = "{service_dn}"
+bind_password = "{service_password}"
+people_base = "{people_base}"
+groups_base = "{groups_base}"
+admin_groups = ["{admin_group}"]
+finance_groups = ["{finance_group}"]
+attributes = {{cost_centre = "employeeType"}}
+
+[operator]
+profile = "orange"
+api_root = "{operator_url}"
+token_url = "{operator_url}/oauth2/token"
+client_id = "guichet-demo"
+client_secret = "secret-demo"
+line = "+33123456789"
+"""
+MERCHANT = """
+[merchants.{key}]
+connector = "{connector}"
+base_url = "{url}/{connector}"
+secrets = {secrets}
+"""
+
+
+@dataclass
+class Company:
+    """The running servers of the demonstration."""
+
+    directory: DirectoryServer
+    operator: OperatorServer
+    merchants: MerchantsServer
+    console: ConsoleServer
+    ca_file: Path
+
+    def configuration(self, portal_port: int) -> str:
+        """A `portal.toml` that points at these servers."""
+        from demo.merchants import DEMO_MERCHANTS
+
+        parts = [
+            CONFIGURATION.format(
+                portal_port=portal_port, directory_url=self.directory.url, ca_file=self.ca_file,
+                service_dn=people.SERVICE_DN, service_password=people.SERVICE_PASSWORD,
+                people_base=people.PEOPLE_BASE, groups_base=people.GROUPS_BASE,
+                admin_group=people.GROUP_INFORMATIQUE, finance_group=people.GROUP_FINANCE,
+                operator_url=self.operator.url,
+            )
+        ]  # fmt: skip
+        for key, connector, secrets in DEMO_MERCHANTS:
+            inline = "{" + ", ".join(f'{name} = "{value}"' for name, value in secrets.items()) + "}"
+            parts.append(MERCHANT.format(key=key, connector=connector, url=self.merchants.url, secrets=inline))
+        return "".join(parts)
+
+    def stop(self) -> None:
+        """End every server."""
+        for server in (self.console, self.merchants, self.operator, self.directory):
+            server.stop()
+
+
+def start_company(folder: Path, console_port: int = 0) -> Company:
+    """Start every server on free loopback ports; certificates are written to `folder`."""
+    authority = Authority.create(folder)
+    directory = DirectoryServer(people.sample_tree(), certificate=authority.issue(["127.0.0.1", "localhost"]))
+    operator, merchants = OperatorServer(), MerchantsServer()
+    for server in (directory, operator, merchants):
+        server.start()
+    console = ConsoleServer(directory, operator, merchants, port=console_port)
+    console.start()
+    return Company(directory, operator, merchants, console, folder / "ca.pem")

@@ -1,0 +1,128 @@
+"""The demonstration's own page: the three other books, live, and ways to break things."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from flask import Flask, redirect, render_template, request, send_from_directory, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from demo.directory import DirectoryServer
+from demo.merchants import MerchantsServer
+from demo.operator import OperatorServer
+
+VENDOR = Path(__file__).parent.parent / "portal" / "static" / "vendor"
+OPERATOR_FAULTS = {
+    "": "Tout va bien / All well",
+    "down": "Injoignable / Down",
+    "slow": "Lent / Slow",
+    "cut_reply": "Réponse coupée après enregistrement / Reply cut after recording",
+    "deny": "Refuse la ligne / Refuses the line (403)",
+    "amount": "Refuse le montant / Refuses the amount (422)",
+    "processing": "Asynchrone / Asynchronous",
+}
+MERCHANT_FAULTS = {
+    "": "Tout va bien / All well",
+    "slow": "Lent (3 s) / Slow (3 s)",
+    "down": "En panne / Down",
+    "garbage": "Répond n'importe quoi / Answers rubbish",
+    "price_change": "Change son prix / Changes its price",
+    "cut_reply": "Réponse coupée / Reply cut",
+    "bad_document": "Mauvais document / Wrong document",
+}
+MERCHANTS = ("registre", "lesechos", "quidonc", "coface", "netpme")
+
+
+class _SilentHandler(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's own name
+        """Requests of the page are of no interest on the terminal."""
+
+
+class ConsoleServer:
+    """The page's server, on loopback only."""
+
+    def __init__(
+        self, directory: DirectoryServer, operator: OperatorServer, merchants: MerchantsServer, port: int = 0
+    ) -> None:
+        self.faults: dict[str, str] = {}
+        app = console_app(directory, operator, merchants, self.faults)
+        self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_SilentHandler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def start(self) -> None:
+        """Serve in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the server."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def console_app(
+    directory: DirectoryServer, operator: OperatorServer, merchants: MerchantsServer, faults: dict[str, str]
+) -> Flask:
+    """The page over running servers."""
+    app = Flask("demo", template_folder=str(Path(__file__).parent / "templates"))
+    app.add_template_filter(_euros, "euros")
+
+    def books() -> dict[str, object]:
+        tree = directory.tree
+        return {
+            "orders": list(reversed(merchants.book.orders()))[:50],
+            "charges": list(reversed(operator.book.charges()))[:50],
+            "groups": tree.groups(), "people": tree.people(), "faults": faults,
+            "directory_down": directory.fault is not None,
+            "operator_faults": OPERATOR_FAULTS, "merchant_faults": MERCHANT_FAULTS, "merchants": MERCHANTS,
+        }  # fmt: skip
+
+    @app.get("/")
+    def page() -> ResponseReturnValue:
+        return render_template("console.html", **books())
+
+    @app.get("/books")
+    def fragment() -> ResponseReturnValue:
+        return render_template("_books.html", **books())
+
+    @app.get("/vendor/<path:name>")
+    def vendor(name: str) -> ResponseReturnValue:
+        return send_from_directory(VENDOR, name)
+
+    @app.post("/operator")
+    def break_operator() -> ResponseReturnValue:
+        faults["operator"] = request.form["fault"]
+        operator.fault = request.form["fault"] or None
+        return redirect(url_for("page"))
+
+    @app.post("/merchant/<name>")
+    def break_merchant(name: str) -> ResponseReturnValue:
+        faults[name] = request.form["fault"]
+        merchants.set_fault(name, request.form["fault"] or None)
+        return redirect(url_for("page"))
+
+    @app.post("/directory")
+    def break_directory() -> ResponseReturnValue:
+        directory.fault = "down" if "down" in request.form else None
+        return redirect(url_for("page"))
+
+    @app.post("/groups/<name>")
+    def change_group(name: str) -> ResponseReturnValue:
+        if "remove" in request.form:
+            directory.tree.remove_member(name, request.form["remove"])
+        else:
+            directory.tree.add_member(name, request.form["add"])
+        return redirect(url_for("page"))
+
+    return app
+
+
+def _euros(cents: int) -> str:
+    return f"{cents // 100},{cents % 100:02d} €"

@@ -1,0 +1,297 @@
+"""The demonstration's merchants: five services on one loopback port, each with its own credentials.
+
+Orders are idempotent by key: the same key with the same body answers the same order, with another
+body it is refused, and a 5xx is never remembered against it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from demo.shops import SHOPS, Content, Refusal, Sale, Shop, price
+from demo.sockets import LoopbackServer, cut_connection
+
+DEMO_MERCHANTS = [(name, name, dict(shop.credentials)) for name, shop in SHOPS.items()]
+QUOTE_LIFE = timedelta(minutes=15)
+STAGES = (("Recherche", "Searching"), ("Analyse", "Analysing"), ("Rédaction", "Writing"))
+FAULTS = ("down", "slow", "hang", "error500", "cut_reply", "garbage", "price_change", "wrong_sum", "bad_document", "never")
+
+
+@dataclass
+class MerchantOrder:
+    """One line of a merchant's book; amounts in cents."""
+
+    merchant: str
+    offer: str
+    number: str
+    po_number: str
+    key: str
+    body_hash: str
+    net_cents: int
+    vat_cents: int
+    gross_cents: int
+    state: str
+    what: str
+    at: datetime
+    content: Content | None = None
+    ready_at: float = 0.0
+    percent_price: int = 100
+
+
+@dataclass
+class MerchantsBook:
+    """Every merchant's orders and quotes; safe to use from several threads."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    by_key: dict[tuple[str, str], MerchantOrder] = field(default_factory=dict)
+    quotes: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def orders(self) -> list[MerchantOrder]:
+        """Every order, oldest first."""
+        with self.lock:
+            return list(self.by_key.values())
+
+
+class MerchantsServer:
+    """All five merchants. `report_seconds` is how long the slow report takes."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, report_seconds: float = 6) -> None:
+        self.book = MerchantsBook()
+        self.report_seconds = report_seconds
+        self.tokens: dict[str, str] = {}
+        self._faults: dict[str, tuple[str, bool]] = {}
+        self._server = LoopbackServer(_application(self), host, port)
+
+    @property
+    def port(self) -> int:
+        """The port of all five."""
+        return self._server.port
+
+    @property
+    def url(self) -> str:
+        """The address before `/registre` and its likes."""
+        return self._server.url
+
+    def start(self) -> None:
+        """Serve in a thread."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """End the server."""
+        self._server.stop()
+
+    def set_fault(self, merchant: str, name: str | None) -> None:
+        """Break a merchant until told otherwise, or mend it."""
+        self._break(merchant, name, once=False)
+
+    def fault_once(self, merchant: str, name: str) -> None:
+        """Break a merchant's next order only."""
+        self._break(merchant, name, once=True)
+
+    def _break(self, merchant: str, name: str | None, *, once: bool) -> None:
+        if name is not None and name not in FAULTS:
+            raise ValueError(name)
+        with self.book.lock:
+            self._faults.pop(merchant, None)
+            if name:
+                self._faults[merchant] = (name, once)
+
+    def fault(self, merchant: str, *, spend: bool = False) -> str:
+        """The fault in force; `spend` uses up one that was for once."""
+        with self.book.lock:
+            name, once = self._faults.get(merchant, ("", False))
+            if spend and once:
+                del self._faults[merchant]
+            return name
+
+
+def _application(server: MerchantsServer) -> Flask:
+    app = Flask("demo-merchants")
+
+    @app.before_request
+    def misbehave() -> ResponseReturnValue | None:
+        name = request.path.split("/")[1]
+        if name not in SHOPS:
+            return jsonify(error={"code": "unknown"}), 404
+        fault = server.fault(name)
+        if fault == "down":
+            return jsonify(error={"code": "maintenance"}), 503
+        if fault in {"slow", "hang"}:
+            time.sleep(3 if fault == "slow" else 60)
+        if request.path.endswith(("/auth", "/oauth/token")):
+            return None
+        return None if _is_signed_in(server, name, SHOPS[name]) else (jsonify(error={"code": "unauthorized"}), 401)
+
+    @app.post("/<name>/auth")
+    @app.post("/<name>/oauth/token")
+    def token(name: str) -> ResponseReturnValue:
+        given = request.get_json(silent=True) or request.form
+        wanted = SHOPS[name].credentials
+        if any(given.get(key) != value for key, value in wanted.items()):
+            return jsonify(error={"code": "unauthorized"}), 401
+        server.tokens[name] = secrets.token_urlsafe(16)
+        return jsonify(token=server.tokens[name], access_token=server.tokens[name], token_type="bearer", expires_in=3600)  # noqa: S106
+
+    @app.get("/<name>/catalogue")
+    def catalogue(name: str) -> ResponseReturnValue:
+        return jsonify(offers=[_offer(SHOPS[name], sale) for sale in SHOPS[name].sales])
+
+    @app.get("/<name>/suggest")
+    def suggest(name: str) -> ResponseReturnValue:
+        return jsonify(suggestions=SHOPS[name].suggest(request.args.get("q", "")))
+
+    @app.post("/<name>/quotes")
+    def quote(name: str) -> ResponseReturnValue:
+        body = request.get_json()
+        sale = next((sale for sale in SHOPS[name].sales if sale.id == body["offer"]), None)
+        if sale is None:
+            return jsonify(error={"code": "unknown_offer", "fr": "Cette offre n'existe plus.", "en": "This offer no longer exists."}), 422
+        try:
+            made = _quote(server, name, sale, body["inputs"])
+        except Refusal as refusal:
+            return jsonify(error=refusal.error), 422
+        return jsonify(made), 201
+
+    @app.post("/<name>/orders")
+    def order(name: str) -> ResponseReturnValue:
+        return _take_order(server, name)
+
+    @app.get("/<name>/orders")
+    def orders(name: str) -> ResponseReturnValue:
+        found = [item for item in server.book.orders() if item.merchant == name]
+        if key := request.args.get("client_reference"):
+            found = [item for item in found if item.key == key]
+        if since := request.args.get("since"):
+            found = [item for item in found if item.at >= datetime.fromisoformat(since)]
+        return jsonify(orders=[_order_json(server, item) for item in found])
+
+    @app.get("/<name>/orders/<number>")
+    def one(name: str, number: str) -> ResponseReturnValue:
+        found = next((item for item in server.book.orders() if (item.merchant, item.number) == (name, number)), None)
+        return jsonify(_order_json(server, found)) if found else (jsonify(error={"code": "unknown"}), 404)
+
+    @app.get("/<name>/documents/<number>")
+    def document(name: str, number: str) -> ResponseReturnValue:
+        found = next((item for item in server.book.orders() if (item.merchant, item.number) == (name, number)), None)
+        if found is None or found.content is None:
+            return jsonify(error={"code": "unknown"}), 404
+        if server.fault(name) == "bad_document":
+            return Response("<html><body>Maintenance</body></html>", mimetype="text/html")
+        return Response(found.content.body, mimetype=found.content.media_type)
+
+    return app
+
+
+def _is_signed_in(server: MerchantsServer, name: str, shop: Shop) -> bool:
+    wanted, header = shop.credentials, request.headers.get("Authorization", "")
+    if "api_key" in wanted:
+        return request.headers.get("X-Api-Key") == wanted["api_key"]
+    if "token" in wanted:
+        return header == f"Token {wanted['token']}"
+    if name == "lesechos":
+        return header == "Basic " + base64.b64encode(f"{wanted['user']}:{wanted['password']}".encode()).decode()
+    return name in server.tokens and header == f"Bearer {server.tokens[name]}"
+
+
+def _offer(shop: Shop, sale: Sale) -> dict[str, Any]:
+    def words(pair: tuple[str, str]) -> dict[str, str]:
+        return {"fr": pair[0], "en": pair[1]}
+
+    return {
+        "id": sale.id, "title": words(sale.title), "summary": words(sale.summary), "category": shop.category,
+        "delivery": sale.delivery, "delay": words(sale.delay), "keywords": sale.keywords, "price": price(sale),
+    }  # fmt: skip
+
+
+def _quote(server: MerchantsServer, name: str, sale: Sale, inputs: dict[str, str], percent: int = 100) -> dict[str, Any]:
+    subject = SHOPS[name].subject(sale, inputs)
+    made = {
+        "quote": f"Q-{secrets.token_hex(8)}", "subject": subject, "price": price(sale, percent),
+        "expires_at": (datetime.now(UTC) + QUOTE_LIFE).isoformat(),
+    }  # fmt: skip
+    made["lines"] = [{"description": sale.title[0], **{key: made["price"][key] for key in ("net", "vat_rate", "vat")}}]
+    if server.fault(name) == "wrong_sum":
+        made["price"]["vat"] = "9.99"
+    with server.book.lock:
+        server.book.quotes[made["quote"]] = {"sale": sale, "inputs": dict(inputs), "percent": percent, "subject": subject}
+    return made
+
+
+def _take_order(server: MerchantsServer, name: str) -> ResponseReturnValue:
+    body, key = request.get_json(), request.headers.get("Idempotency-Key", "")
+    body_hash = hashlib.sha256(request.get_data()).hexdigest()
+    fault = server.fault(name, spend=True)
+    if fault == "error500":
+        return jsonify(error={"code": "internal"}), 500
+    if fault == "garbage":
+        return Response("<html><body>Bonjour</body></html>", mimetype="text/html")
+    with server.book.lock:
+        known = server.book.by_key.get((name, key))
+        if known is None:
+            quoted = server.book.quotes.get(body["quote"])
+            if quoted is None:
+                return jsonify(error={"code": "unknown_quote", "fr": "Ce devis n'existe plus.", "en": "This quote no longer exists."}), 422
+            if fault == "price_change" and quoted["percent"] == 100:
+                new = _quote(server, name, quoted["sale"], quoted["inputs"], 120)
+                return jsonify(error={"code": "price_changed"}, quote=new), 409
+            known = _book_order(server, name, quoted, body, key, body_hash, fault)
+        elif known.body_hash != body_hash:
+            return jsonify(error={"code": "conflict", "fr": "Clé déjà utilisée.", "en": "Key already used."}), 422
+    if fault == "cut_reply":
+        cut_connection()
+    return jsonify(_order_json(server, known)), 201
+
+
+def _book_order(
+    server: MerchantsServer, name: str, quoted: dict[str, Any], body: dict[str, Any], key: str, body_hash: str, fault: str
+) -> MerchantOrder:
+    sale: Sale = quoted["sale"]
+    content = SHOPS[name].make(sale, quoted["inputs"])
+    net, vat = sale.net * quoted["percent"] // 100, sale.vat * quoted["percent"] // 100
+    delay = 10**9 if fault == "never" else server.report_seconds if sale.slow else 0
+    made = MerchantOrder(
+        merchant=name, offer=sale.id, number=f"M-{secrets.token_hex(6)}", po_number=body["purchase_order"], key=key,
+        body_hash=body_hash, net_cents=net, vat_cents=vat, gross_cents=net + vat,
+        state="refused" if content is None else "ordered", what=quoted["subject"], at=datetime.now(UTC),
+        content=content, ready_at=time.monotonic() + delay,
+    )  # fmt: skip
+    server.book.by_key[name, key] = made
+    return made
+
+
+def _order_json(server: MerchantsServer, order: MerchantOrder) -> dict[str, Any]:
+    left = order.ready_at - time.monotonic()
+    if order.state == "ordered" and left <= 0:
+        order.state = "delivered"
+    sale = next(sale for sale in SHOPS[order.merchant].sales if sale.id == order.offer)
+    scaled = 100 * order.net_cents // sale.net
+    content = {
+        "order": order.number, "purchase_order": order.po_number, "client_reference": order.key, "at": order.at.isoformat(),
+        "state": "preparing" if order.state == "ordered" else order.state, "price": price(sale, scaled),
+    }  # fmt: skip
+    if order.state == "ordered":
+        done = max(0.0, 1 - left / max(server.report_seconds, 0.001))
+        stage = STAGES[min(2, int(done * 3))]
+        content |= {"retry_after": 1, "percent": int(done * 100), "stage": {"fr": stage[0], "en": stage[1]}}
+    elif order.state == "refused":
+        content |= {"code": "no_data", "words": {"fr": "Le marchand n'a rien trouvé. Rien n'est facturé.", "en": "The merchant found nothing. Nothing is charged."}}
+    elif order.content and order.content.rows:
+        rows = [{"label": {"fr": french, "en": english}, "value": value} for french, english, value in order.content.rows]
+        content["delivery"] = {"kind": "data", "rows": rows}
+    elif order.content:
+        content["delivery"] = {
+            "kind": "document", "media_type": order.content.media_type, "filename": order.content.filename,
+            "url": f"{server.url}/{order.merchant}/documents/{order.number}",
+            "sha256": hashlib.sha256(order.content.body).hexdigest(),
+        }  # fmt: skip
+    return content

@@ -1,0 +1,284 @@
+"""The demonstration operator: CAMARA carrier billing 0.5 and refunds 0.3 on a loopback socket.
+
+It checks every request against the definition's rules, keeps one payment for one `clientCorrelator`,
+and can fail in the ways real operators do.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from flask import Flask, Response, g, jsonify, request
+from flask.typing import ResponseReturnValue
+from pydantic import ValidationError
+
+from demo.operator_book import JournalLine, OperatorBook, PaymentLine
+from demo.operator_requests import PhoneNumberBody, PrepareBody, RefundBody
+from demo.sockets import LoopbackServer, cut_connection
+
+LINE = "+33123456789"
+LARGEST_CENTS = 500_000
+CLIENT = ("guichet-demo", "secret-demo")
+TOKEN_LIFE_S = 300
+PAYMENTS = "/carrier-billing/v0.5/payments"
+REFUNDS = "/carrier-billing-refund/v0.3/payments"
+FAULTS = ("down", "slow", "error500", "hang", "cut_reply", "deny", "amount", "html", "rate_limit", "processing")
+
+
+class OperatorServer:
+    """The operator on a free loopback port. `repeats` says how a known correlator is answered: 201, 409 or 400."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, repeats: int = 201, token_life_s: int = TOKEN_LIFE_S) -> None:
+        self.book = OperatorBook()
+        self.repeats, self.token_life_s = repeats, token_life_s
+        self.tokens: dict[str, tuple[float, set[str]]] = {}
+        self._fault: str | None = None
+        self._once: str | None = None
+        self._server = LoopbackServer(_application(self), host, port)
+
+    @property
+    def port(self) -> int:
+        """The port, kept over an outage."""
+        return self._server.port
+
+    @property
+    def url(self) -> str:
+        """The API root."""
+        return self._server.url
+
+    def start(self) -> None:
+        """Serve in a thread."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """End the server."""
+        self._server.stop()
+
+    @property
+    def fault(self) -> str | None:
+        """What is broken until told otherwise."""
+        return self._fault
+
+    @fault.setter
+    def fault(self, name: str | None) -> None:
+        if name is not None and name not in FAULTS:
+            raise ValueError(name)
+        if (name == "down") != (self._fault == "down"):
+            self._server.stop() if name == "down" else self._server.start()
+        self._fault = name
+
+    def fault_once(self, name: str) -> None:
+        """Break the next payment request only."""
+        self._once = name
+
+    def spend(self) -> str:
+        """The fault for this request."""
+        name, self._once = self._once or self._fault, None
+        return name or ""
+
+
+class Problem(Exception):
+    """An `ErrorInfo` answer."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(code)
+        self.content = {"status": status, "code": code, "message": message}
+
+
+def _application(server: OperatorServer) -> Flask:
+    app = Flask("demo-operator")
+
+    @app.errorhandler(Problem)
+    def problem(error: Problem) -> ResponseReturnValue:
+        return jsonify(error.content), error.content["status"]
+
+    @app.after_request
+    def journal(response: Response) -> Response:
+        correlator = request.headers.get("x-correlator", "")
+        if correlator:
+            response.headers["x-correlator"] = correlator
+        server.book.write(JournalLine(datetime.now(UTC), request.method, request.path, response.status_code, correlator))
+        return response
+
+    @app.before_request
+    def misbehave() -> ResponseReturnValue | None:
+        g.fault = server.spend() if request.path.startswith((PAYMENTS, REFUNDS)) and request.method == "POST" else ""
+        if g.fault in {"slow", "hang"}:
+            time.sleep(3 if g.fault == "slow" else 60)
+        if g.fault == "error500":
+            return jsonify(status=500, code="INTERNAL", message="Internal error"), 500
+        if g.fault == "html":
+            return Response("<html><body>Proxy</body></html>", status=200, mimetype="text/html")
+        if g.fault == "rate_limit":
+            return jsonify(status=429, code="TOO_MANY_REQUESTS", message="Rate limit reached."), 429, {"Retry-After": "1"}
+        return None
+
+    @app.post("/oauth2/token")
+    def token() -> ResponseReturnValue:
+        expected = "Basic " + base64.b64encode(":".join(CLIENT).encode()).decode()
+        if request.headers.get("Authorization") != expected or request.form.get("grant_type") != "client_credentials":
+            return jsonify(error="invalid_client"), 401
+        made = secrets.token_urlsafe(24)
+        server.tokens[made] = (time.monotonic() + server.token_life_s, set(request.form.get("scope", "").split()))
+        return jsonify(access_token=made, token_type="Bearer", expires_in=server.token_life_s)  # noqa: S106
+
+    @app.post(f"{PAYMENTS}/prepare")
+    def prepare() -> ResponseReturnValue:
+        return _create(server, "reserved")
+
+    @app.post(PAYMENTS)
+    def create() -> ResponseReturnValue:
+        return _create(server, "succeeded")
+
+    @app.get(PAYMENTS)
+    def listing() -> ResponseReturnValue:
+        _require_token(server, "carrier-billing:payments:read")
+        return jsonify(_page(server))
+
+    @app.get(f"{PAYMENTS}/<payment_id>")
+    def read(payment_id: str) -> ResponseReturnValue:
+        _require_token(server, "carrier-billing:payments:read")
+        return jsonify(_payment(_existing(server, payment_id)))
+
+    @app.post(f"{PAYMENTS}/<payment_id>/<any(confirm, cancel):step>")
+    def second_step(payment_id: str, step: str) -> ResponseReturnValue:
+        _require_token(server, "carrier-billing:payments:write")
+        _require_line(_body(PhoneNumberBody).phoneNumber)
+        _settle(server, payment_id, step)
+        if g.fault == "cut_reply":
+            cut_connection()
+        return Response(status=202)
+
+    @app.post(f"{REFUNDS}/<payment_id>/refunds")
+    def refund(payment_id: str) -> ResponseReturnValue:
+        _require_token(server, "carrier-billing-refund:refunds:create")
+        return jsonify(_refund(server, payment_id, _body(RefundBody))), 201
+
+    @app.get(f"{REFUNDS}/<payment_id>/refunds")
+    def refunds(payment_id: str) -> ResponseReturnValue:
+        _require_token(server, "carrier-billing-refund:refunds:read")
+        return jsonify(_existing(server, payment_id).refunds)
+
+    @app.get(f"{REFUNDS}/<payment_id>/refunds/remaining-amount")
+    def remaining(payment_id: str) -> ResponseReturnValue:
+        _require_token(server, "carrier-billing-refund:refunds:read")
+        line = _existing(server, payment_id)
+        return jsonify(remainingAmount={"amount": _number(line.amount_cents - line.refunded_cents), "currency": line.currency})
+
+    return app
+
+
+def _require_token(server: OperatorServer, scope: str) -> None:
+    if not re.fullmatch(r"[a-zA-Z0-9\-_:;./<>{}]{0,256}", request.headers.get("x-correlator", "")):
+        raise Problem(400, "INVALID_ARGUMENT", "x-correlator does not match its pattern.")
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    ends, scopes = server.tokens.get(given, (0.0, set()))
+    if time.monotonic() >= ends:
+        raise Problem(401, "UNAUTHENTICATED", "Request not authenticated due to missing, invalid, or expired credentials.")
+    if scope not in scopes:
+        raise Problem(403, "PERMISSION_DENIED", "Client does not have sufficient permissions to perform this action.")
+
+
+def _body(model: type[Any]) -> Any:
+    try:
+        return model.model_validate_json(request.get_data())
+    except ValidationError as error:
+        raise Problem(400, "INVALID_ARGUMENT", str(error.errors()[0]["msg"])) from error
+
+
+def _require_line(number: str | None) -> None:
+    if not number:
+        raise Problem(422, "MISSING_IDENTIFIER", "The phone number cannot be identified.")
+    if number != LINE:
+        raise Problem(404, "IDENTIFIER_NOT_FOUND", "phoneNumber not found.")
+
+
+def _create(server: OperatorServer, state: str) -> ResponseReturnValue:
+    _require_token(server, "carrier-billing:payments:create")
+    body: PrepareBody = _body(PrepareBody)
+    transaction = body.amountTransaction
+    _require_line(transaction.phoneNumber)
+    amount, tax = transaction.cents()
+    if g.fault == "deny":
+        raise Problem(403, "CARRIER_BILLING.PAYMENT_DENIED", "Payment denied by business.")
+    if g.fault == "amount" or amount > LARGEST_CENTS:
+        raise Problem(422, "CARRIER_BILLING.UNAUTHORIZED_AMOUNT", "Unauthorized amount requested.")
+    with server.book.lock:
+        line = server.book.by_correlator(transaction.clientCorrelator or "")
+        if line and server.repeats == 409:
+            raise Problem(409, "ALREADY_EXISTS", "The resource that a client tried to create already exists.")
+        if line and server.repeats == 400:
+            raise Problem(400, "INVALID_ARGUMENT", "clientCorrelator already exist on server.")
+        if line is None:
+            content = request.get_json()["amountTransaction"]
+            line = server.book.open(content, (amount, tax), "processing" if g.fault == "processing" else state)
+            line.paid_at = line.created_at if line.state == "succeeded" else None
+    if g.fault == "cut_reply":
+        cut_connection()
+    return jsonify(_payment(line)), 201
+
+
+def _settle(server: OperatorServer, payment_id: str, step: str) -> None:
+    with server.book.lock:
+        line = _existing(server, payment_id)
+        if line.state == "succeeded":
+            raise Problem(409, "CARRIER_BILLING.PAYMENT_CONFIRMED", "Payment has been confirmed.")
+        if line.state in {"cancelled", "denied"}:
+            raise Problem(409, "CARRIER_BILLING.PAYMENT_CANCELLED", "Payment has been cancelled.")
+        line.state = "succeeded" if step == "confirm" else "cancelled"
+        line.paid_at = datetime.now(UTC) if step == "confirm" else None
+
+
+def _refund(server: OperatorServer, payment_id: str, body: RefundBody) -> dict[str, Any]:
+    with server.book.lock:
+        line = _existing(server, payment_id)
+        left = line.amount_cents - line.refunded_cents
+        amount = left if body.type == "total" else body.amountTransaction.cents()
+        if line.state != "succeeded" or amount > left or amount <= 0:
+            raise Problem(422, "CARRIER_BILLING_REFUND.INVALID_AMOUNT", "The amount cannot be refunded.")
+        line.refunded_cents += amount
+        made = {"refundId": f"R{secrets.token_hex(8)}", "refundStatus": "succeeded", "type": body.type, "refundCreationDate": _rfc3339(datetime.now(UTC))}
+        line.refunds.append(made)
+        return made
+
+
+def _existing(server: OperatorServer, payment_id: str) -> PaymentLine:
+    line = server.book.get(payment_id)
+    if line is None:
+        raise Problem(404, "NOT_FOUND", "The specified resource is not found.")
+    return line
+
+
+def _page(server: OperatorServer) -> list[dict[str, Any]]:
+    since = request.args.get("paymentCreationDate.gte")
+    lines = server.book.charges()
+    if since:
+        lines = [line for line in lines if line.created_at >= datetime.fromisoformat(since)]
+    if request.args.get("order", "desc") == "desc":
+        lines.reverse()
+    page, size = int(request.args.get("page", 1)), min(int(request.args.get("perPage", 10)), 50)
+    return [_payment(line) for line in lines[(page - 1) * size : page * size]]
+
+
+def _payment(line: PaymentLine) -> dict[str, Any]:
+    content = {
+        "paymentId": line.payment_id, "paymentStatus": line.state, "paymentCreationDate": _rfc3339(line.created_at),
+        "amountTransaction": {**line.transaction, "serverReferenceCode": f"OP-{line.payment_id}"},
+    }  # fmt: skip
+    if line.paid_at:
+        content["paymentDate"] = _rfc3339(line.paid_at)
+    return content
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _number(cents: int) -> float:
+    return float(Decimal(cents).scaleb(-2))

@@ -1,0 +1,103 @@
+"""The demonstration operator's own book: payments, refunds, and a journal of every request."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+RESERVATION_LIFE = timedelta(hours=24)
+
+
+@dataclass
+class PaymentLine:
+    """One payment. Amounts in cents."""
+
+    payment_id: str
+    transaction: dict[str, Any]
+    reference: str
+    correlator: str
+    merchant: str
+    amount_cents: int
+    tax_cents: int
+    currency: str
+    state: str
+    created_at: datetime
+    paid_at: datetime | None = None
+    refunded_cents: int = 0
+    refunds: list[dict[str, Any]] = field(default_factory=list)
+    decided_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class JournalLine:
+    """One request as the operator saw it."""
+
+    at: datetime
+    method: str
+    path: str
+    status: int
+    x_correlator: str
+
+
+class OperatorBook:
+    """Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._payments: dict[str, PaymentLine] = {}
+        self._journal: list[JournalLine] = []
+
+    def charges(self) -> list[PaymentLine]:
+        """Every payment, oldest first."""
+        with self.lock:
+            for line in self._payments.values():
+                self._age(line)
+            return list(self._payments.values())
+
+    def journal(self) -> list[JournalLine]:
+        """Every request, oldest first."""
+        with self.lock:
+            return list(self._journal)
+
+    def write(self, line: JournalLine) -> None:
+        """Add a request to the journal."""
+        with self.lock:
+            self._journal.append(line)
+
+    def by_correlator(self, correlator: str) -> PaymentLine | None:
+        """The payment made under a correlator."""
+        return next((line for line in self.charges() if correlator and line.correlator == correlator), None)
+
+    def get(self, payment_id: str) -> PaymentLine | None:
+        """One payment."""
+        with self.lock:
+            line = self._payments.get(payment_id)
+            if line:
+                self._age(line)
+            return line
+
+    def open(self, transaction: dict[str, Any], cents: tuple[int, int], state: str) -> PaymentLine:
+        """Record a new payment; `cents` is amount and tax."""
+        information = transaction["paymentAmount"]["chargingInformation"]
+        line = PaymentLine(
+            payment_id=f"P{secrets.token_hex(10)}", transaction=transaction, reference=transaction["referenceCode"],
+            correlator=transaction.get("clientCorrelator", ""),
+            merchant=transaction["paymentAmount"].get("chargingMetaData", {}).get("merchantName", ""),
+            amount_cents=cents[0], tax_cents=cents[1], currency=information["currency"], state=state,
+            created_at=datetime.now(UTC),
+        )  # fmt: skip
+        if state == "processing":
+            line.decided_at = line.created_at + timedelta(seconds=1)
+        with self.lock:
+            self._payments[line.payment_id] = line
+        return line
+
+    def _age(self, line: PaymentLine) -> None:
+        now = datetime.now(UTC)
+        if line.state == "processing" and line.decided_at and now >= line.decided_at:
+            line.state = "reserved"
+        if line.state == "reserved" and now - line.created_at > RESERVATION_LIFE:
+            line.state = "cancelled"

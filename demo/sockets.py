@@ -1,0 +1,69 @@
+"""A WSGI application on a real loopback socket, that can close, hang or cut its answers like a real failure."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Any
+
+from flask import Flask, request
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+
+class _Handler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().setup()
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's own name
+        """Requests are of no interest on the terminal."""
+
+
+class LoopbackServer:
+    """Serves an application in threads; `listening = False` refuses connections as a dead machine does."""
+
+    def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._app, self._host, self._wanted = app, host, port
+        self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
+        self._listen()
+
+    @property
+    def port(self) -> int:
+        """The port, kept over an outage."""
+        return self._wanted
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:PORT`."""
+        return f"http://{self._host}:{self._wanted}"
+
+    def start(self) -> None:
+        """Serve in a thread."""
+        if self._server is None:
+            self._listen()
+        assert self._server is not None  # noqa: S101 - for the type checker
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Refuse connections from now on."""
+        if self._server and self._thread:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+        self._server = self._thread = None
+
+    def _listen(self) -> None:
+        self._server = make_server(self._host, self._wanted, self._app, threaded=True, request_handler=_Handler)
+        self._wanted = self._server.server_port
+
+
+def cut_connection() -> None:
+    """Close the client's connection without an answer."""
+    connection = request.environ["werkzeug.socket"]
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
