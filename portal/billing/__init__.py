@@ -1,0 +1,1 @@
+"""Charges to the operator: the outbox, its worker, capture and void."""

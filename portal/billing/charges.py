@@ -1,0 +1,140 @@
+"""Charges: what the operator is asked to put on the invoice, and the only moves a charge can make."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from connectors.contract import ChargeRequest
+from portal import clock
+from portal.billing import outbox
+from portal.database import Base, State, UtcDateTime
+
+MOVES: dict[tuple[str, str], str] = {
+    ("new", "reserved"): "reserved",
+    ("new", "voided"): "voided",
+    ("new", "doubted"): "disputed",
+    ("reserved", "captured"): "captured",
+    ("reserved", "voided"): "voided",
+    ("reserved", "doubted"): "disputed",
+    ("captured", "refund_asked"): "refunding",
+    ("captured", "refunded"): "refunded",
+    ("captured", "doubted"): "disputed",
+    ("refunding", "refunded"): "refunded",
+    ("refunding", "doubted"): "disputed",
+}
+"""`{(state, event): next state}`; the drawing in the documentation is made from this table."""
+
+STATES = ("new", "reserved", "captured", "voided", "refunding", "refunded", "disputed")
+
+
+class MoveForbidden(Exception):
+    """An event that cannot happen in this state."""
+
+
+class Charge(Base):
+    """One charge for one order. `key` is minted once and is the operator's `clientCorrelator`."""
+
+    __tablename__ = "charges"
+    __table_args__ = (
+        CheckConstraint(f"state IN {STATES}", "state_known"),
+        CheckConstraint("amount_cents > 0", "amount_positive"),
+        CheckConstraint("vat_cents >= 0 AND vat_cents <= amount_cents", "vat_within_amount"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    order_number: Mapped[str] = mapped_column(String(32), unique=True)
+    state: Mapped[str] = mapped_column(State, index=True)
+    amount_cents: Mapped[int]
+    vat_cents: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    description: Mapped[str] = mapped_column(String(200))
+    merchant_name: Mapped[str] = mapped_column(String(200))
+    merchant_key: Mapped[str] = mapped_column(String(64))
+    category: Mapped[str] = mapped_column(String(64))
+    product: Mapped[str] = mapped_column(String(128))
+    operator_ref: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    captured_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    def request(self, line: str) -> ChargeRequest:
+        """The charge as the operator's adapter is asked for it, on the company's line (E.164)."""
+        return ChargeRequest(
+            key=self.key, reference=self.order_number, line=line, amount_cents=self.amount_cents,
+            vat_cents=self.vat_cents, currency=self.currency, description=self.description,
+            merchant_name=self.merchant_name, merchant_id=self.merchant_key, category=self.category,
+            product_id=self.product,
+        )  # fmt: skip
+
+
+class ChargeEvent(Base):
+    """One thing that happened to a charge, with its evidence; never rewritten."""
+
+    __tablename__ = "charge_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    charge_id: Mapped[int] = mapped_column(ForeignKey("charges.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    event: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(State)
+    evidence: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+@dataclass(frozen=True)
+class Billable:
+    """What a new charge is made from; amounts in cents, VAT included in `amount_cents`."""
+
+    order_number: str
+    amount_cents: int
+    vat_cents: int
+    currency: str
+    description: str
+    merchant_name: str
+    merchant_key: str
+    category: str
+    product: str
+
+
+def open_charge(session: Session, billable: Billable) -> Charge:
+    """The one charge of an order, state `new`, its key minted."""
+    charge = Charge(**vars(billable), key=str(uuid.uuid4()), state="new", created_at=clock.now(), operator_ref="")
+    session.add(charge)
+    session.flush()
+    note(session, charge, "opened", {"amount_cents": charge.amount_cents})
+    return charge
+
+
+def of_order(session: Session, order_number: str) -> Charge:
+    """The charge of an order, which always exists."""
+    return session.scalars(select(Charge).where(Charge.order_number == order_number)).one()
+
+
+def move(session: Session, charge: Charge, event: str, evidence: dict[str, Any]) -> None:
+    """Move a charge by the table. Raises `MoveForbidden`."""
+    target = MOVES.get((charge.state, event))
+    if target is None:
+        raise MoveForbidden(f"charge {charge.key}: {event} in state {charge.state}")
+    charge.state = target
+    note(session, charge, event, evidence)
+
+
+def note(session: Session, charge: Charge, event: str, evidence: dict[str, Any]) -> None:
+    """Keep evidence of what happened to a charge."""
+    session.add(ChargeEvent(charge_id=charge.id, at=clock.now(), event=event, state=charge.state, evidence=evidence))
+
+
+def want_capture(session: Session, order_number: str) -> None:
+    """The order was delivered: capture its charge, at any later time, by any worker."""
+    outbox.enqueue(session, "capture", order_number)
+
+
+def want_void(session: Session, order_number: str) -> None:
+    """The order failed: nothing may stay reserved at the operator."""
+    outbox.enqueue(session, "void", order_number)

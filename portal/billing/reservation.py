@@ -1,0 +1,125 @@
+"""Reserve an order's amount at the operator, before the merchant is asked for anything.
+
+When the operator cannot be reached the purchase is refused and nothing is charged; when its reply is
+lost, the reservation is looked up by the charge's key before anything is sent again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from connectors.contract import (
+    ChargeRequest,
+    NotFound,
+    OperatorAdapter,
+    OperatorCharge,
+    OperatorOutcome,
+    Refused,
+    Unknown,
+    Unreachable,
+)
+from portal import clock, logs
+from portal.billing import charges, outbox
+from portal.billing.charges import Charge
+from portal.billing.outbox import Lease
+from portal.database import Database
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """The amount is kept at the operator."""
+
+
+@dataclass(frozen=True)
+class NotReserved:
+    """Certainly nothing is reserved nor ever will be under this key; `code` says why."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class InDoubt:
+    """Nobody can say yet; look up again."""
+
+    detail: str
+    retry_after_s: int | None = None
+
+
+Reservation = Reserved | NotReserved | InDoubt
+
+
+def reserve(database: Database, operator: OperatorAdapter, line: str, order_number: str, lease: Lease) -> Reservation:
+    """One attempt to reserve, safe to repeat after any crash. Raises `LeaseLost`."""
+    with database.transaction() as session:
+        outbox.renew(session, lease)
+        charge = charges.of_order(session, order_number)
+        if charge.state != "new":
+            return Reserved() if charge.state == "reserved" else NotReserved("operator_denied")
+        first = charge.sent_at is None
+        if first:
+            # Stored before the first byte leaves: whoever resumes knows that a look-up comes first.
+            charge.sent_at = clock.now()
+            charges.note(session, charge, "sending", {})
+        request, ref = charge.request(line), charge.operator_ref
+    outcome = operator.prepare(request) if first else _look_up(operator, charge, request, ref)
+    with database.transaction() as session:
+        outbox.renew(session, lease)
+        charge = charges.of_order(session, order_number)
+        return _record(session, charge, outcome, first=first)
+
+
+def _look_up(operator: OperatorAdapter, charge: Charge, request: ChargeRequest, ref: str) -> OperatorOutcome:
+    found = operator.status(ref) if ref else operator.find(charge.key, charge.sent_at or charge.created_at)
+    # The operator keeps one payment for one correlator, so the same key never reserves twice.
+    return operator.prepare(request) if isinstance(found, NotFound) else found
+
+
+def _record(session: Session, charge: Charge, outcome: OperatorOutcome, *, first: bool) -> Reservation:
+    evidence = evidence_of(outcome)
+    if isinstance(outcome, OperatorCharge):
+        return _record_found(session, charge, outcome, evidence)
+    if isinstance(outcome, Refused):
+        charges.move(session, charge, "voided", evidence)
+        log.warning("charge_refused", order=charge.order_number, code=outcome.code, detail=outcome.detail)
+        return NotReserved(f"operator_{outcome.code}")
+    if isinstance(outcome, Unreachable) and first:
+        charges.move(session, charge, "voided", evidence)
+        log.error("operator_unreachable", order=charge.order_number, detail=outcome.detail)
+        return NotReserved("operator_unreachable")
+    charges.note(session, charge, "unanswered", evidence)
+    return InDoubt(outcome.detail, outcome.retry_after_s)
+
+
+def _record_found(
+    session: Session, charge: Charge, found: OperatorCharge, evidence: dict[str, Any]
+) -> Reservation:
+    charge.operator_ref = found.ref
+    if (found.amount_cents, found.currency) != (charge.amount_cents, charge.currency):
+        charges.move(session, charge, "doubted", evidence)
+        return NotReserved("operator_mismatch")
+    if found.state == "reserved":
+        charges.move(session, charge, "reserved", evidence)
+        return Reserved()
+    if found.state == "processing":
+        charges.note(session, charge, "processing", evidence)
+        return InDoubt("the operator is still deciding", 1)
+    # Captured before anything was delivered can only be somebody else's doing: an admin must see it.
+    charges.move(session, charge, "voided" if found.state in {"denied", "voided"} else "doubted", evidence)
+    return NotReserved("operator_denied")
+
+
+def evidence_of(outcome: OperatorOutcome | NotFound) -> dict[str, Any]:
+    """An outcome as it is kept with a charge: no secret is ever part of one."""
+    content = {"outcome": type(outcome).__name__}
+    if isinstance(outcome, OperatorCharge):
+        content |= {"ref": outcome.ref, "state": outcome.state, "amount_cents": str(outcome.amount_cents)}
+    elif isinstance(outcome, Refused):
+        content |= {"code": outcome.code, "detail": outcome.detail[:500]}
+    elif isinstance(outcome, Unreachable | Unknown):
+        content |= {"detail": outcome.detail[:500]}
+    return content

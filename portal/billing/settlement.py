@@ -1,0 +1,110 @@
+"""Bring a charge to its end at the operator: capture what was delivered, void what was not.
+
+Both run from the outbox and can be repeated: after a first attempt they look before they send. What
+nobody can decide within `DEADLINE` becomes a dispute, with its evidence.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from connectors.contract import NotFound, OperatorAdapter, OperatorCharge, OperatorOutcome, Refused
+from portal import clock, logs
+from portal.billing import charges, outbox
+from portal.billing.charges import Charge
+from portal.billing.outbox import Lease
+from portal.billing.reservation import evidence_of
+from portal.database import Database
+from portal.rights import ceilings
+
+log = logs.get(__name__)
+
+DEADLINE = timedelta(hours=72)
+LIST_LAG = timedelta(minutes=15)
+"""How long a payment may take to show in the operator's list before its absence is believed."""
+
+
+def capture(database: Database, operator: OperatorAdapter, lease: Lease) -> None:
+    """Put a delivered order on the invoice. Raises `LeaseLost`."""
+    charge = _held_charge(database, lease)
+    if charge.state != "reserved":
+        return _close(database, lease, charge)
+    outcome: OperatorOutcome | None = None
+    if lease.attempts > 1:
+        outcome = operator.status(charge.operator_ref)
+    if outcome is None or (isinstance(outcome, OperatorCharge) and outcome.state == "reserved"):
+        outcome = operator.confirm(charge.operator_ref)
+    with database.transaction() as session:
+        charge = charges.of_order(session, lease.subject)
+        if isinstance(outcome, OperatorCharge) and outcome.state == "captured":
+            return _captured(session, lease, charge, outcome)
+        if isinstance(outcome, Refused) or (
+            isinstance(outcome, OperatorCharge) and outcome.state in {"voided", "denied"}
+        ):
+            return _dispute(session, lease, charge, outcome)
+        return _wait(session, lease, charge, outcome)
+
+
+def void(database: Database, operator: OperatorAdapter, lease: Lease) -> None:
+    """Give back whatever a failed order may have reserved. Raises `LeaseLost`."""
+    charge = _held_charge(database, lease)
+    if charge.state not in {"new", "reserved"}:
+        return _close(database, lease, charge)
+    outcome: OperatorOutcome | NotFound = NotFound()
+    if charge.operator_ref:
+        outcome = operator.cancel(charge.operator_ref)
+    elif charge.sent_at:
+        outcome = operator.find(charge.key, charge.sent_at)
+        if isinstance(outcome, OperatorCharge) and outcome.state in {"reserved", "processing"}:
+            outcome = operator.cancel(outcome.ref)
+    with database.transaction() as session:
+        charge = charges.of_order(session, lease.subject)
+        absent = isinstance(outcome, NotFound) and (
+            charge.sent_at is None or clock.now() - charge.sent_at > LIST_LAG
+        )
+        if absent or (isinstance(outcome, OperatorCharge) and outcome.state in {"voided", "denied"}):
+            charges.move(session, charge, "voided", evidence_of(outcome))
+            return outbox.finish(session, lease)
+        if isinstance(outcome, OperatorCharge) and outcome.state == "captured":
+            return _dispute(session, lease, charge, outcome)
+        return _wait(session, lease, charge, outcome)
+
+
+def _held_charge(database: Database, lease: Lease) -> Charge:
+    with database.transaction() as session:
+        outbox.renew(session, lease)
+        return charges.of_order(session, lease.subject)
+
+
+def _close(database: Database, lease: Lease, charge: Charge) -> None:
+    log.info("charge_already_settled", order=charge.order_number, state=charge.state)
+    with database.transaction() as session:
+        outbox.finish(session, lease)
+
+
+def _captured(session: Session, lease: Lease, charge: Charge, found: OperatorCharge) -> None:
+    if (found.amount_cents, found.currency) != (charge.amount_cents, charge.currency):
+        return _dispute(session, lease, charge, found)
+    charge.captured_at = clock.now()
+    charges.move(session, charge, "captured", evidence_of(found))
+    ceilings.capture_holds(session, charge.order_number)
+    log.info("charge_captured", order=charge.order_number, cents=charge.amount_cents)
+    return outbox.finish(session, lease)
+
+
+def _dispute(session: Session, lease: Lease, charge: Charge, outcome: OperatorOutcome | NotFound) -> None:
+    charges.move(session, charge, "doubted", evidence_of(outcome))
+    log.error("charge_disputed", order=charge.order_number, **evidence_of(outcome))
+    outbox.finish(session, lease)
+
+
+def _wait(session: Session, lease: Lease, charge: Charge, outcome: OperatorOutcome | NotFound) -> None:
+    evidence = evidence_of(outcome)
+    if clock.now() - charge.created_at > DEADLINE:
+        return _dispute(session, lease, charge, outcome)
+    charges.note(session, charge, "unanswered", evidence)
+    delay = getattr(outcome, "retry_after_s", None) or outbox.back_off_s(lease.attempts)
+    log.warning("charge_waits", order=charge.order_number, delay_s=round(delay), **evidence)
+    return outbox.postpone(session, lease, delay, str(evidence))

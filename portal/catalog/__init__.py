@@ -1,0 +1,1 @@
+"""Offers, search, synchronisation from connectors, and the browsing screens."""

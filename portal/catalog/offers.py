@@ -1,0 +1,116 @@
+"""Offers as the portal keeps them, and how they are found.
+
+Prices here are indicative: what a purchase costs is the merchant's quote.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, String, Text, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from connectors import contract
+from portal.database import Base, UtcDateTime
+from portal.rights.scopes import Wanted
+
+PAGE = 60
+
+
+class OfferRow(Base):
+    """One offer of one merchant, as its connector last listed it."""
+
+    __tablename__ = "offers"
+    __table_args__ = (
+        UniqueConstraint("merchant", "offer"),
+        CheckConstraint("net_cents + vat_cents = gross_cents", "price_adds_up"),
+        CheckConstraint("gross_cents >= 0", "price_not_negative"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(200), unique=True)
+    merchant: Mapped[str] = mapped_column(String(64), index=True)
+    offer: Mapped[str] = mapped_column(String(128))
+    merchant_name: Mapped[str] = mapped_column(String(200))
+    sandbox: Mapped[bool]
+    category: Mapped[str] = mapped_column(String(64), index=True)
+    title: Mapped[dict[str, str]] = mapped_column(JSON)
+    summary: Mapped[dict[str, str]] = mapped_column(JSON)
+    delay: Mapped[dict[str, str]] = mapped_column(JSON)
+    inputs: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    delivery: Mapped[str] = mapped_column(String(16))
+    net_cents: Mapped[int]
+    vat_rate_bp: Mapped[int]
+    vat_cents: Mapped[int]
+    gross_cents: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    search_text: Mapped[str] = mapped_column(Text)
+    position: Mapped[int]
+    synced_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @property
+    def wanted(self) -> Wanted:
+        """The offer as rights see it."""
+        return Wanted(self.merchant, self.offer, self.category)
+
+    @property
+    def fields(self) -> list[contract.Input]:
+        """The inputs the employee is asked for."""
+        return [
+            contract.Input(**{**item, "choices": tuple((value, words) for value, words in item["choices"])})
+            for item in self.inputs
+        ]
+
+
+def in_language(words: dict[str, str], language: str) -> str:
+    """A text in a language, in French when it has no other."""
+    return words.get(language) or words.get("fr") or next(iter(words.values()), "")
+
+
+def fold(text: str) -> str:
+    """Text as search compares it: no accents, no case, single spaces."""
+    decomposed = unicodedata.normalize("NFKD", text.replace("œ", "oe").replace("Œ", "OE"))
+    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    return " ".join(bare.casefold().replace("-", " ").replace("\u2019", "'").split())
+
+
+def store(
+    row: OfferRow | None, merchant: str, merchant_name: str, sandbox: bool, offer: contract.Offer, position: int, at: datetime
+) -> OfferRow:
+    """A row holding what a connector listed."""
+    row = row or OfferRow(merchant=merchant, offer=offer.id, slug=f"{merchant}-{offer.id}")
+    row.merchant_name, row.sandbox, row.position = merchant_name, sandbox, position
+    row.category, row.delivery, row.currency = offer.category, offer.delivery, offer.currency
+    row.title, row.summary, row.delay = dict(offer.title), dict(offer.summary), dict(offer.delay)
+    row.inputs = [dataclasses.asdict(item) for item in offer.inputs]
+    row.net_cents, row.vat_rate_bp = offer.net_cents, offer.vat_rate_bp
+    row.vat_cents, row.gross_cents = offer.vat_cents, offer.gross_cents
+    texts = [merchant_name, offer.keywords, offer.category, *offer.title.values(), *offer.summary.values()]
+    row.search_text = fold(" ".join(texts))
+    row.synced_at, row.removed_at = at, None
+    return row
+
+
+def search(session: Session, text: str = "", category: str = "") -> list[OfferRow]:
+    """Offers on sale whose words all match what was typed, in catalogue order."""
+    query = select(OfferRow).where(OfferRow.removed_at.is_(None)).order_by(OfferRow.position, OfferRow.id)
+    for word in fold(text).split()[:10]:
+        query = query.where(OfferRow.search_text.contains(word, autoescape=True))
+    if category:
+        query = query.where(OfferRow.category == category)
+    return list(session.scalars(query))
+
+
+def categories(session: Session) -> list[str]:
+    """The categories in which something is on sale."""
+    query = select(OfferRow.category).where(OfferRow.removed_at.is_(None)).distinct().order_by(OfferRow.category)
+    return list(session.scalars(query))
+
+
+def find(session: Session, slug: str) -> OfferRow | None:
+    """An offer on sale, by its address."""
+    return session.scalar(select(OfferRow).where(OfferRow.slug == slug, OfferRow.removed_at.is_(None)))

@@ -1,0 +1,1 @@
+"""Quote, confirmation, order, delivery: the two clicks."""

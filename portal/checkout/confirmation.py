@@ -1,0 +1,103 @@
+"""The second click: one confirmation token makes at most one order (invariant 1).
+
+Rights are decided here on groups the directory has just given, and every ceiling is held in the same
+transaction that stores the order, its charge and their keys.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from connectors.merchants.registry import LoadedMerchant
+from portal import audit, clock, logs
+from portal.billing import charges, outbox
+from portal.billing.charges import Billable
+from portal.billing.outbox import Lease
+from portal.catalog.offers import in_language
+from portal.checkout import orders
+from portal.checkout.orders import Order
+from portal.checkout.quotes import QuoteRow
+from portal.database import Database
+from portal.directory.accounts import Account
+from portal.refusals import Refused
+from portal.rights import ceilings
+from portal.rights.decision import Decision, Employee, explain
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The order of a token. `lease` is set for whoever made it, and must carry it on."""
+
+    number: str
+    lease: Lease | None
+
+
+def accept(
+    database: Database, quote: QuoteRow, account: Account, merchant: LoadedMerchant, zone: ZoneInfo, owner: str
+) -> Accepted:
+    """Step 1 of a purchase, in one transaction: holds, order `accepted`, charge `new`, keys minted.
+
+    Args:
+        account: with its groups as the directory gave them for this very confirmation.
+        owner: who will carry the order on; its lease begins now.
+
+    Raises:
+        Refused: `quote_expired`, `no_rule`, `denied_by_rule` or `over_ceiling`; nothing is changed.
+    """
+    with database.transaction() as session:
+        existing = orders.find_by_token(session, quote.token, account.id)
+        if existing:
+            return Accepted(existing.number, None)
+        if quote.is_expired:
+            raise Refused("quote_expired")
+        employee = Employee(account.id, account.group_keys)
+        decision = explain(session, employee, quote.offer.wanted, zone, quote.gross_cents)
+        if not decision.allowed:
+            raise Refused(decision.reason.code, **decision.reason.facts)
+        order = _store(session, quote, account, merchant, decision)
+        applying = ceilings.applying(session, employee.group_keys, quote.offer.wanted)
+        ceilings.hold(session, applying, account.id, order.number, order.gross_cents, zone)
+        charges.open_charge(session, _billable(order, quote))
+        audit.record(
+            session, f"account {account.id}", "order_accepted", order.number,
+            after={"gross_cents": order.gross_cents, "offer": quote.offer.slug, **order.granted_by},
+        )  # fmt: skip
+        lease = outbox.enqueue(session, "purchase", order.number, leased_to=owner)
+    log.info("order_accepted", order=order.number, account=account.id, offer=quote.offer.slug, cents=order.gross_cents)
+    return Accepted(order.number, lease)
+
+
+def _store(
+    session: Session, quote: QuoteRow, account: Account, merchant: LoadedMerchant, decision: Decision
+) -> Order:
+    seller = merchant.manifest.merchant
+    order = Order(
+        number=orders.new_number(), token=quote.token, account_id=account.id, offer_id=quote.offer_id,
+        state="accepted", key=str(uuid.uuid4()), title=quote.offer.title, subject=quote.subject,
+        inputs=quote.inputs, merchant=quote.offer.merchant,
+        seller={"name": seller.name, "siren": seller.siren, "vat": seller.vat, "terms_url": seller.terms_url,
+                "support": seller.support},
+        net_cents=quote.net_cents, vat_rate_bp=quote.vat_rate_bp, vat_cents=quote.vat_cents,
+        gross_cents=quote.gross_cents, currency=quote.currency, cost_centre=account.cost_centre,
+        granted_by={"rules": [rule.as_dict() for rule in decision.rules]}, merchant_ref="", stage={},
+        next_token="", created_at=clock.now(),
+    )  # fmt: skip
+    session.add(order)
+    session.flush()
+    orders.note(session, order, "accepted", {"groups_read_at": account.groups_read_at.isoformat()})
+    return order
+
+
+def _billable(order: Order, quote: QuoteRow) -> Billable:
+    return Billable(
+        order_number=order.number, amount_cents=order.gross_cents, vat_cents=order.vat_cents, currency=order.currency,
+        description=f"{in_language(order.title, 'fr')} - {order.number}"[:200],
+        merchant_name=order.seller["name"], merchant_key=order.merchant, category=quote.offer.category,
+        product=quote.offer.offer,
+    )  # fmt: skip

@@ -1,0 +1,215 @@
+"""Steps 3 and 4 of a purchase: the merchant fulfils under a key minted once, and what it delivers is kept.
+
+When the merchant is silent the outcome is unknown and is looked up by that key; it is never ordered
+again unless the merchant promises that the key makes a repeat harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from connectors.contract import (
+    AuthFailed,
+    ConnectorError,
+    Document,
+    Done,
+    NotDone,
+    NotFound,
+    Outcome,
+    Pending,
+    Rejected,
+    Unavailable,
+    Unknown,
+)
+from connectors.merchants.registry import LoadedMerchant
+from portal import clock, logs
+from portal.billing import charges, outbox
+from portal.billing.outbox import Lease
+from portal.checkout import orders, outcomes
+from portal.checkout.orders import DeliveryRow, Order
+from portal.checkout.quotes import check_quote, keep_quote
+from portal.checkout.steps import Means, Wait, doubt, fail
+from portal.checkout.storage import Stored
+from portal.money import SumMismatch
+from portal.refusals import Reason, Refused
+
+log = logs.get(__name__)
+
+DEADLINES = {"fulfilling": timedelta(hours=1), "preparing": timedelta(hours=72)}
+"""How long, counted from the moment the merchant was asked, before an unknown outcome is a dispute."""
+
+Answer = TypeVar("Answer")
+
+
+def fulfil(means: Means, number: str, lease: Lease) -> Wait | None:
+    """Step 3: order from the merchant, or find out what became of an order already sent."""
+    merchant = _merchant(means, number)
+    if merchant is None:
+        return Wait("the merchant is not configured any more", 60)
+    with means.database.transaction() as session:
+        outbox.renew(session, lease)
+        order = orders.by_number(session, number)
+        first = order.sent_at is None
+        if first:
+            # Stored before the first byte leaves: whoever resumes knows that a look-up comes first.
+            order.sent_at = clock.now()
+            orders.note(session, order, "sending", {"key": order.key})
+        quote = order.quote.as_contract()
+    if order.outcome:
+        return deliver(means, order, merchant, lease)
+    found: Outcome | NotFound = NotFound() if first else _answer(lambda: merchant.connector.lookup(order.key))
+    if isinstance(found, NotFound):
+        if not first and merchant.manifest.capabilities.idempotent == "none":
+            found = Unknown("the merchant does not know the key, and a repeat could order twice")
+        else:
+            found = _answer(
+                lambda: merchant.connector.fulfil(quote, order.key, order.number, order.gross_cents), first=first
+            )
+    return _record(means, order, merchant, lease, found)
+
+
+def collect(means: Means, number: str, lease: Lease) -> Wait | None:
+    """An order the merchant is preparing: ask where it stands."""
+    merchant = _merchant(means, number)
+    if merchant is None:
+        return Wait("the merchant is not configured any more", 60)
+    with means.database.transaction() as session:
+        outbox.renew(session, lease)
+        order = orders.by_number(session, number)
+    if order.outcome:
+        return deliver(means, order, merchant, lease)
+    outcome = _answer(lambda: merchant.connector.status(order.merchant_ref))
+    return _record(means, order, merchant, lease, outcome)
+
+
+def deliver(means: Means, order: Order, merchant: LoadedMerchant, lease: Lease) -> Wait | None:
+    """Step 4: fetch the content, check it, store it with its hash; the charge may then be captured."""
+    delivery = outcomes.from_json(order.outcome or {}).delivery
+    stored: Stored | None = None
+    if isinstance(delivery, Document):
+        try:
+            stored = means.storage.keep(delivery, lambda into: merchant.connector.fetch(delivery, into))
+        except (ConnectorError, OSError) as error:
+            return _undelivered(means, order.number, lease, f"{type(error).__name__}: {error}")
+    with means.database.transaction() as session:
+        outbox.renew(session, lease)
+        order = orders.by_number(session, order.number)
+        session.add(_delivery_row(order, stored))
+        orders.move(session, order, "delivered", {"sha256": stored.sha256 if stored else ""})
+        charges.want_capture(session, order.number)
+    log.info("order_delivered", order=order.number, kind=delivery.kind)
+    return None
+
+
+def _merchant(means: Means, number: str) -> LoadedMerchant | None:
+    with means.database.reading() as session:
+        key = orders.by_number(session, number).merchant
+    try:
+        return means.merchants.merchant(key)
+    except Refused:
+        log.error("merchant_gone", order=number, merchant=key)
+        return None
+
+
+def _answer(ask: Callable[[], Answer], *, first: bool = False) -> Answer | NotDone | Unknown:
+    try:
+        return ask()
+    except Unavailable as error:
+        if first:
+            return NotDone("merchant_unavailable")
+        return Unknown(f"unavailable: {error}", error.retry_after_s)
+    except Rejected as error:
+        return NotDone("rejected", error.words)
+    except AuthFailed as error:
+        return Unknown(f"the merchant refused our credentials: {error}", 60)
+    except Exception as error:
+        # Whatever else a connector raises after a request may have left is a doubt, never a "no".
+        log.exception("connector_raised")
+        return Unknown(f"{type(error).__name__}: {error}")
+
+
+def _record(
+    means: Means, order: Order, merchant: LoadedMerchant, lease: Lease, outcome: Outcome | NotFound
+) -> Wait | None:
+    with means.database.transaction() as session:
+        outbox.renew(session, lease)
+        order = orders.by_number(session, order.number)
+        evidence = outcomes.evidence_of(outcome)
+        if isinstance(outcome, Done):
+            order.merchant_ref = outcome.order_ref or order.merchant_ref
+            if outcome.charged_cents != order.gross_cents:
+                doubt(session, order, "merchant_other_price", evidence)
+                return None
+            order.outcome = outcomes.to_json(outcome)
+            orders.note(session, order, "fulfilled", evidence)
+        elif isinstance(outcome, Pending):
+            return _prepare(session, order, outcome)
+        elif isinstance(outcome, NotDone):
+            _refuse(session, order, outcome)
+            return None
+        else:
+            return _undecided(session, order, outcome)
+    return deliver(means, order, merchant, lease)
+
+
+def _prepare(session: Session, order: Order, outcome: Pending) -> Wait | None:
+    order.merchant_ref, order.stage, order.percent = outcome.order_ref, dict(outcome.stage), outcome.percent
+    if order.state == "fulfilling":
+        orders.move(session, order, "prepared", outcomes.evidence_of(outcome))
+    elif _is_late(order):
+        doubt(session, order, "merchant_late", outcomes.evidence_of(outcome))
+        return None
+    return Wait("the merchant is preparing it", max(1, min(outcome.after_s, 3600)))
+
+
+def _refuse(session: Session, order: Order, outcome: NotDone) -> None:
+    reason = Reason("merchant_words", {"words": dict(outcome.words)}) if outcome.words else Reason("merchant_refused")
+    if outcome.code == "merchant_unavailable":
+        reason = Reason("merchant_unavailable", {"merchant": order.seller["name"]})
+    if outcome.new_quote:
+        reason = Reason("price_changed")
+        try:
+            check_quote(outcome.new_quote)
+            new = keep_quote(session, order.account_id, order.offer_id, order.inputs, outcome.new_quote)
+            order.next_token = new.token
+        except SumMismatch as error:
+            log.error("quote_refused", merchant=order.merchant, detail=str(error))
+    fail(session, order, reason, outcomes.evidence_of(outcome))
+
+
+def _undecided(session: Session, order: Order, outcome: Unknown | NotFound) -> Wait | None:
+    detail = outcome.detail if isinstance(outcome, Unknown) else "the merchant does not know this order"
+    if _is_late(order):
+        doubt(session, order, "merchant_silent", {"detail": detail[:500]})
+        return None
+    orders.note(session, order, "unanswered", {"detail": detail[:500]})
+    return Wait(detail, outcome.retry_after_s if isinstance(outcome, Unknown) else None)
+
+
+def _undelivered(means: Means, number: str, lease: Lease, detail: str) -> Wait | None:
+    with means.database.transaction() as session:
+        outbox.renew(session, lease)
+        order = orders.by_number(session, number)
+        if _is_late(order):
+            doubt(session, order, "content_missing", {"detail": detail[:500]})
+            return None
+        orders.note(session, order, "not_fetched", {"detail": detail[:500]})
+    return Wait(detail)
+
+
+def _is_late(order: Order) -> bool:
+    return clock.now() - (order.sent_at or order.created_at) > DEADLINES[order.state]
+
+
+def _delivery_row(order: Order, stored: Stored | None) -> DeliveryRow:
+    content = dict((order.outcome or {})["delivery"])
+    return DeliveryRow(
+        order_id=order.id, kind=content["kind"], media_type=content.get("media_type", ""),
+        filename=content.get("filename", ""), storage_name=stored.name if stored else "",
+        size=stored.size if stored else 0, sha256=stored.sha256 if stored else "", content=content,
+        delivered_at=clock.now(),
+    )  # fmt: skip

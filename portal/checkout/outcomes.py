@@ -1,0 +1,52 @@
+"""A merchant's outcome as it is kept with the order, and read back after any restart."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from typing import Any
+
+from connectors import contract
+
+DELIVERIES: dict[str, type[Any]] = {
+    "document": contract.Document,
+    "link": contract.Link,
+    "data": contract.Data,
+    "licence": contract.Licence,
+    "access": contract.Access,
+}
+
+
+def to_json(done: contract.Done) -> dict[str, Any]:
+    """A finished outcome as JSON; times are ISO 8601 in UTC."""
+    content = dataclasses.asdict(done)
+    for name, value in content["delivery"].items():
+        if isinstance(value, datetime):
+            content["delivery"][name] = value.isoformat()
+    return content
+
+
+def from_json(content: dict[str, Any]) -> contract.Done:
+    """The finished outcome that was stored."""
+    delivery = dict(content["delivery"])
+    kind = DELIVERIES[delivery["kind"]]
+    for name in ("expires_at", "until"):
+        if delivery.get(name):
+            delivery[name] = datetime.fromisoformat(delivery[name])
+    if kind is contract.Data:
+        delivery["rows"] = tuple((words, value) for words, value in delivery["rows"])
+    return contract.Done(kind(**delivery), content["charged_cents"], content["order_ref"])
+
+
+def evidence_of(outcome: contract.Outcome | contract.NotFound) -> dict[str, Any]:
+    """What is kept of an outcome in the order's history."""
+    content: dict[str, Any] = {"outcome": type(outcome).__name__}
+    if isinstance(outcome, contract.Done):
+        content |= {"charged_cents": outcome.charged_cents, "ref": outcome.order_ref, "kind": outcome.delivery.kind}
+    elif isinstance(outcome, contract.Pending):
+        content |= {"ref": outcome.order_ref, "stage": dict(outcome.stage)}
+    elif isinstance(outcome, contract.NotDone):
+        content |= {"code": outcome.code}
+    elif isinstance(outcome, contract.Unknown):
+        content |= {"detail": outcome.detail[:500]}
+    return content

@@ -1,0 +1,98 @@
+"""The confirmation panel of the first click: inputs, the merchant's price, and what stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from connectors.contract import Buyer, ConnectorError, Input, Suggestion
+from portal import logs
+from portal.catalog.merchants import Merchants
+from portal.catalog.offers import OfferRow
+from portal.checkout.inputs import InvalidInputs, clean_inputs
+from portal.checkout.quotes import QuoteRow, ask_quote
+from portal.database import Database
+from portal.refusals import Reason, Refused
+from portal.rights.decision import Decision
+
+log = logs.get(__name__)
+
+SHORTEST_SEARCH = 2
+
+
+@dataclass
+class Panel:
+    """What the panel shows now. `wrong` holds a reason by input name; `found` completions by input name."""
+
+    offer: OfferRow
+    decision: Decision
+    typed: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, Reason] = field(default_factory=dict)
+    found: dict[str, list[Suggestion]] = field(default_factory=dict)
+    quote: QuoteRow | None = None
+    refusal: Reason | None = None
+
+    @property
+    def left_after_cents(self) -> int | None:
+        """What the tightest ceiling will have left once this is bought; None without a ceiling."""
+        tightest = self.decision.tightest
+        return tightest.left_cents - self.quote.gross_cents if tightest and self.quote else None
+
+
+def price(
+    panel: Panel, database: Database, merchants: Merchants, account_id: int, buyer: Buyer, *, asked: bool
+) -> None:
+    """Fill a panel from what was typed: completions, mistakes, or the merchant's quote.
+
+    Args:
+        asked: the employee asked for the price; while he is still typing, gaps are not mistakes.
+    """
+    searched = [item for item in panel.offer.fields if item.suggest and _is_search(item, panel.typed.get(item.name, ""))]
+    for item in searched:
+        panel.found[item.name] = _complete(merchants, panel.offer, item.name, panel.typed[item.name])
+    unresolved = {name for name, found in panel.found.items() if not _is_chosen(found, panel.typed[name])}
+    if any(panel.found[name] for name in unresolved):
+        panel.wrong = {name: Reason("input_choose") for name in unresolved if panel.found[name]}
+        return
+    panel.found = {}
+    try:
+        panel.quote = ask_quote(database, merchants, account_id, panel.offer, panel.typed, buyer)
+    except InvalidInputs as error:
+        panel.wrong = error.reasons if asked else _not_gaps(error.reasons, panel.typed)
+    except Refused as error:
+        panel.refusal = error.reason
+
+
+def _is_search(item: Input, text: str) -> bool:
+    if len(text.strip()) < SHORTEST_SEARCH:
+        return False
+    if item.type != "siren":
+        return True
+    # Digits are a SIREN being typed or mistyped; letters are a name to look up.
+    return not text.replace(" ", "").replace(".", "").isdigit() and not _is_clean(item, text)
+
+
+def _is_clean(item: Input, text: str) -> bool:
+    try:
+        clean_inputs([item], {item.name: text})
+    except InvalidInputs:
+        return False
+    return True
+
+
+def _is_chosen(found: list[Suggestion], text: str) -> bool:
+    return any(suggestion.value == text.strip() for suggestion in found)
+
+
+def _complete(merchants: Merchants, offer: OfferRow, name: str, text: str) -> list[Suggestion]:
+    try:
+        return merchants.connector(offer.merchant).suggest(offer.offer, name, text.strip())[:10]
+    except (ConnectorError, Refused) as error:
+        # Without completions the employee can still type the value itself.
+        log.warning("no_completions", merchant=offer.merchant, detail=str(error))
+        return []
+
+
+def _not_gaps(reasons: Mapping[str, Reason], typed: Mapping[str, str]) -> dict[str, Reason]:
+    unfinished = {"input_missing", "input_short", "input_siren_form", "input_phone", "input_date"}
+    return {name: why for name, why in reasons.items() if why.code not in unfinished}

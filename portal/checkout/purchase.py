@@ -1,0 +1,65 @@
+"""Steps 2 to 4 of a purchase: reserve at the operator, fulfil by the merchant, deliver.
+
+Each step is committed before the next and looks up before it sends again, so that a restart at any
+instruction loses nothing and doubles nothing (invariant 8). The same function serves the request
+that confirmed and the worker that carries on.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from portal import clock, logs
+from portal.billing import charges, outbox
+from portal.billing.outbox import Lease
+from portal.billing.reservation import InDoubt, NotReserved, reserve
+from portal.checkout import orders
+from portal.checkout.fulfilment import collect, fulfil
+from portal.checkout.steps import Means, Step, Wait, doubt, fail
+from portal.refusals import Reason
+
+log = logs.get(__name__)
+
+RESERVE_DEADLINE = timedelta(minutes=10)
+
+
+def advance(means: Means, number: str, lease: Lease) -> None:
+    """Take an order as far as it goes now, then end its task or put it back. Raises `LeaseLost`."""
+    while True:
+        with means.database.reading() as session:
+            state = orders.by_number(session, number).state
+        step = STEPS.get(state)
+        if step is None:
+            with means.database.transaction() as session:
+                outbox.finish(session, lease)
+            return
+        wait = step(means, number, lease)
+        if wait:
+            delay = outbox.back_off_s(lease.attempts) if wait.delay_s is None else wait.delay_s
+            with means.database.transaction() as session:
+                outbox.postpone(session, lease, delay, wait.detail)
+            log.info("order_waits", order=number, state=state, delay_s=round(delay, 1), detail=wait.detail)
+            return
+
+
+def reserve_amount(means: Means, number: str, lease: Lease) -> Wait | None:
+    """Step 2: the operator keeps the amount."""
+    reservation = reserve(means.database, means.operator, means.line, number, lease)
+    with means.database.transaction() as session:
+        outbox.renew(session, lease)
+        order = orders.by_number(session, number)
+        if isinstance(reservation, NotReserved):
+            if charges.of_order(session, number).state == "disputed":
+                doubt(session, order, reservation.code, {})
+            else:
+                fail(session, order, Reason(reservation.code), {}, void=False)
+        elif isinstance(reservation, InDoubt):
+            if clock.now() - order.created_at < RESERVE_DEADLINE:
+                return Wait(reservation.detail, reservation.retry_after_s)
+            fail(session, order, Reason("operator_silent"), {"detail": reservation.detail})
+        else:
+            orders.move(session, order, "reserved", {})
+    return None
+
+
+STEPS: dict[str, Step] = {"accepted": reserve_amount, "fulfilling": fulfil, "preparing": collect}

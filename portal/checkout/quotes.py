@@ -1,0 +1,135 @@
+"""Quotes: the merchant's binding price, stored with its confirmation token before it is shown."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from connectors import contract
+from portal import clock, logs
+from portal.catalog.merchants import Merchants
+from portal.catalog.offers import OfferRow
+from portal.checkout.inputs import InvalidInputs, clean_inputs
+from portal.database import Base, Database, UtcDateTime
+from portal.money import SumMismatch, check_sum
+from portal.refusals import Reason, Refused
+
+log = logs.get(__name__)
+
+LONGEST_VALIDITY = timedelta(hours=1)
+
+
+class QuoteRow(Base):
+    """A price shown to one employee; `token` is what the confirmation carries, once."""
+
+    __tablename__ = "quotes"
+    __table_args__ = (
+        CheckConstraint("net_cents + vat_cents = gross_cents", "price_adds_up"),
+        CheckConstraint("gross_cents > 0", "price_positive"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(String(64), unique=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offers.id"))
+    inputs: Mapped[dict[str, str]] = mapped_column(JSON)
+    ref: Mapped[str] = mapped_column(String(200))
+    subject: Mapped[str] = mapped_column(String(300))
+    net_cents: Mapped[int]
+    vat_rate_bp: Mapped[int]
+    vat_cents: Mapped[int]
+    gross_cents: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    offer: Mapped[OfferRow] = relationship()
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the merchant is no longer bound by this price."""
+        return clock.now() >= self.expires_at
+
+    def as_contract(self) -> contract.Quote:
+        """The quote as the connector gave it."""
+        return contract.Quote(
+            ref=self.ref, net_cents=self.net_cents, vat_rate_bp=self.vat_rate_bp, vat_cents=self.vat_cents,
+            gross_cents=self.gross_cents, currency=self.currency, expires_at=self.expires_at, subject=self.subject,
+            lines=tuple(contract.QuoteLine(**line) for line in self.lines),
+        )  # fmt: skip
+
+
+def ask_quote(
+    database: Database, merchants: Merchants, account_id: int, offer: OfferRow, typed: Mapping[str, str], buyer: contract.Buyer
+) -> QuoteRow:
+    """Check the inputs, ask the merchant for its price and keep it with a new confirmation token.
+
+    Raises:
+        InvalidInputs: what was typed is wrong, or the merchant says that it designates nothing.
+        Refused: `merchant_gone`, `merchant_unavailable` or `merchant_broken`; nothing was bought.
+    """
+    inputs = clean_inputs(offer.fields, typed)
+    connector = merchants.connector(offer.merchant)
+    try:
+        quote = connector.quote(offer.offer, inputs, buyer)
+        check_quote(quote)
+    except contract.Rejected as error:
+        raise _rejection(error, offer) from error
+    except (contract.Unavailable, contract.UnknownOutcome) as error:
+        log.warning("quote_unavailable", merchant=offer.merchant, detail=str(error))
+        raise Refused("merchant_unavailable", merchant=offer.merchant_name) from error
+    except (contract.ContractBroken, contract.AuthFailed, SumMismatch) as error:
+        log.error("quote_refused", merchant=offer.merchant, error=type(error).__name__, detail=str(error))
+        raise Refused("merchant_broken", merchant=offer.merchant_name) from error
+    with database.transaction() as session:
+        return keep_quote(session, account_id, offer.id, inputs, quote)
+
+
+def check_quote(quote: contract.Quote) -> None:
+    """Add a quote up again, total and lines. Raises `SumMismatch`."""
+    check_sum(quote.net_cents, quote.vat_rate_bp, quote.vat_cents, quote.gross_cents)
+    if quote.gross_cents == 0:
+        raise SumMismatch("a price of zero cannot be charged")
+    if quote.lines and (
+        sum(line.net_cents for line in quote.lines) != quote.net_cents
+        or sum(line.vat_cents for line in quote.lines) != quote.vat_cents
+    ):
+        raise SumMismatch("the lines do not add up to the total")
+
+
+def keep_quote(
+    session: Session, account_id: int, offer_id: int, inputs: Mapping[str, str], quote: contract.Quote
+) -> QuoteRow:
+    """Store a checked quote; its token has 256 random bits."""
+    at = clock.now()
+    row = QuoteRow(
+        token=secrets.token_urlsafe(32), account_id=account_id, offer_id=offer_id, inputs=dict(inputs),
+        ref=quote.ref, subject=quote.subject[:300], net_cents=quote.net_cents, vat_rate_bp=quote.vat_rate_bp,
+        vat_cents=quote.vat_cents, gross_cents=quote.gross_cents, currency=quote.currency,
+        lines=[vars(line) for line in quote.lines], created_at=at,
+        expires_at=min(quote.expires_at.astimezone(UTC), at + LONGEST_VALIDITY),
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return row
+
+
+def find_quote(session: Session, token: str, account_id: int) -> QuoteRow | None:
+    """An employee's own quote, by its token."""
+    return session.scalar(select(QuoteRow).where(QuoteRow.token == token, QuoteRow.account_id == account_id))
+
+
+def _rejection(error: contract.Rejected, offer: OfferRow) -> Exception:
+    reason = Reason("merchant_words", {"words": dict(error.words)}) if error.words else Reason("input_unknown")
+    names = [field.name for field in offer.fields]
+    if error.field in names:
+        return InvalidInputs({error.field: reason})
+    if names and not error.words:
+        return InvalidInputs({names[0]: reason})
+    return Refused(reason.code, **reason.facts)

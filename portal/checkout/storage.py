@@ -1,0 +1,85 @@
+"""Where delivered documents are kept: files under names we make, each checked before it is believed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from connectors.contract import ContractBroken, Document
+from connectors.http import Download
+
+MAGIC = {
+    "application/pdf": b"%PDF-",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": b"PK\x03\x04",
+}
+EXTENSIONS = {
+    "application/pdf": ".pdf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A document that is safely on disk: size in bytes, SHA-256 in hexadecimal."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+class Storage:
+    """A folder of delivered documents, readable by the portal's own user only."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def keep(self, document: Document, fetch: Callable[[BinaryIO], Download]) -> Stored:
+        """Fetch a document, check that it is what the merchant said, and store it durably.
+
+        Raises:
+            ContractBroken: an unknown kind of document, other bytes than announced, or another hash.
+        """
+        if document.media_type not in MAGIC:
+            raise ContractBroken(f"documents of type {document.media_type!r} are not accepted")
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix="incoming-")
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                download = fetch(file)
+                file.flush()
+                _check(document, download, file)
+                os.fsync(file.fileno())
+            name = f"{secrets.token_hex(16)}{EXTENSIONS[document.media_type]}"
+            Path(temporary).rename(self.folder / name)
+            _sync_folder(self.folder)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return Stored(name, download.size, download.sha256)
+
+    def path(self, name: str) -> Path:
+        """Where a stored document is."""
+        return self.folder / name
+
+
+def _check(document: Document, download: Download, file: BinaryIO) -> None:
+    file.seek(0)
+    start = file.read(16)
+    if not start.startswith(MAGIC[document.media_type]):
+        raise ContractBroken(f"the bytes are not {document.media_type}: they begin with {start!r}")
+    if document.sha256 and document.sha256 != download.sha256:
+        raise ContractBroken(f"the document's hash is {download.sha256}, the merchant announced {document.sha256}")
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename is durable only once the folder itself has been written.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

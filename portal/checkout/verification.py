@@ -1,0 +1,120 @@
+"""Prove the invariants of the design on the live database; each breach names what it is about."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from portal import audit
+from portal.billing.charges import Charge
+from portal.billing.outbox import Task
+from portal.checkout.orders import OPEN_STATES, DeliveryRow, Order
+from portal.checkout.storage import Storage
+from portal.database import Database
+from portal.rights.ceilings import Ceiling, CeilingUse, Hold
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One broken promise: the invariant's number in the design, what it is about, and the facts."""
+
+    invariant: int
+    subject: str
+    detail: str
+
+
+def verify(database: Database, storage: Storage) -> list[Breach]:
+    """Check invariants 1 to 5, 7 and 8; the books of the others (6) are compared by `books`."""
+    with database.reading() as session:
+        return [
+            *_one_order_a_token(session),
+            *_ceilings_hold(session),
+            *_deliveries_charged(session),
+            *_nothing_charged_undelivered(session),
+            *_confirmed_price_kept(session),
+            *_history_intact(session, storage),
+            *_nothing_forgotten(session),
+        ]
+
+
+def _one_order_a_token(session: Session) -> Iterator[Breach]:
+    twice = session.execute(select(Order.token, func.count()).group_by(Order.token).having(func.count() > 1))
+    for token, count in twice:
+        yield Breach(1, f"token {token[:8]}…", f"{count} orders")
+
+
+def _ceilings_hold(session: Session) -> Iterator[Breach]:
+    kept = {
+        (use, state): total
+        for use, state, total in session.execute(
+            select(Hold.ceiling_use_id, Hold.state, func.sum(Hold.amount_cents)).group_by(Hold.ceiling_use_id, Hold.state)
+        )
+    }
+    for use, ceiling in session.execute(select(CeilingUse, Ceiling).join(Ceiling)):
+        subject = f"ceiling {ceiling.id}, {use.subject}, {use.period_start:%Y-%m-%d}"
+        if use.held_cents + use.captured_cents > ceiling.limit_cents:
+            yield Breach(2, subject, f"{use.held_cents} held + {use.captured_cents} captured > {ceiling.limit_cents}")
+        if (kept.get((use.id, "held"), 0), kept.get((use.id, "captured"), 0)) != (use.held_cents, use.captured_cents):
+            yield Breach(2, subject, "the counter is not the sum of its holds")
+
+
+def _deliveries_charged(session: Session) -> Iterator[Breach]:
+    delivered = select(Order, Charge).outerjoin(Charge, Charge.order_number == Order.number).where(Order.state == "delivered")
+    for order, charge in session.execute(delivered):
+        if charge is None:
+            yield Breach(3, order.number, "delivered without a charge")
+        elif charge.state in {"new", "voided"}:
+            yield Breach(3, order.number, f"delivered, but its charge is {charge.state}")
+    for (number,) in session.execute(
+        select(Order.number).where(Order.state == "delivered", ~Order.deliveries.any())
+    ):
+        yield Breach(3, number, "delivered without a delivery")
+
+
+def _nothing_charged_undelivered(session: Session) -> Iterator[Breach]:
+    captured = (
+        select(Charge, Order)
+        .outerjoin(Order, Charge.order_number == Order.number)
+        .where(Charge.state.in_(["captured", "refunding", "refunded"]))
+    )
+    for charge, order in session.execute(captured):
+        if order is None or order.state != "delivered":
+            yield Breach(4, charge.order_number, f"captured, but the order is {order.state if order else 'missing'}")
+
+
+def _confirmed_price_kept(session: Session) -> Iterator[Breach]:
+    for order, charge in session.execute(select(Order, Charge).join(Charge, Charge.order_number == Order.number)):
+        confirmed = order.quote.gross_cents
+        if charge.amount_cents > confirmed or order.gross_cents != confirmed:
+            yield Breach(5, order.number, f"confirmed {confirmed}, order {order.gross_cents}, charge {charge.amount_cents}")
+
+
+def _history_intact(session: Session, storage: Storage) -> Iterator[Breach]:
+    broken = audit.first_broken(session)
+    if broken:
+        yield Breach(7, f"audit entry {broken.id}", "its hash or its link to the entry before does not hold")
+    for row in session.scalars(select(DeliveryRow).where(DeliveryRow.storage_name != "")):
+        path = storage.path(row.storage_name)
+        if not path.is_file():
+            yield Breach(7, f"delivery {row.id}", f"{path.name} is missing")
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != row.sha256:
+            yield Breach(7, f"delivery {row.id}", f"{path.name} is not what was delivered")
+
+
+def _nothing_forgotten(session: Session) -> Iterator[Breach]:
+    live = {(kind, subject) for kind, subject in session.execute(select(Task.kind, Task.subject).where(Task.done_at.is_(None)))}
+    for order, charge in session.execute(select(Order, Charge).join(Charge, Charge.order_number == Order.number)):
+        if order.state in OPEN_STATES:
+            needed = "purchase"
+        elif order.state == "delivered" and charge.state == "reserved":
+            needed = "capture"
+        elif order.state == "failed" and charge.state in {"new", "reserved"}:
+            needed = "void"
+        else:
+            continue
+        if (needed, order.number) not in live:
+            yield Breach(8, order.number, f"order {order.state}, charge {charge.state}, and nobody will {needed} it")

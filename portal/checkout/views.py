@@ -1,0 +1,205 @@
+"""The two clicks: *Buy* opens the confirmation panel, *Confirm* makes the order and shows what it brings."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, Response, abort, redirect, render_template, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+
+from connectors.contract import Buyer
+from portal.catalog.browsing import visible_offer
+from portal.checkout import orders
+from portal.checkout.confirmation import accept
+from portal.checkout.orders import Order
+from portal.checkout.panel import Panel, price
+from portal.checkout.quotes import QuoteRow, find_quote
+from portal.directory import sign_in
+from portal.installation import Installation
+from portal.refusals import Reason, Refused
+from portal.rights.decision import Employee, explain
+from portal.web import account, installation, language, wants_fragment
+
+checkout = Blueprint("checkout", __name__)
+
+PATIENCE_S = 4.0
+"""How long the second click waits for the delivery before it shows where the order stands."""
+DOCUMENT_POLICY = "default-src 'self'; object-src 'self'; plugin-types application/pdf; frame-ancestors 'self'"
+
+
+def register(app: Flask, _installation: Installation) -> None:
+    """Add the pages of a purchase."""
+    app.register_blueprint(checkout)
+
+
+@checkout.get("/offers/<slug>")
+def offer(slug: str) -> ResponseReturnValue:
+    """The first click: the panel, in place of its card or on a page of its own."""
+    return _show_panel(_open_panel(slug))
+
+
+@checkout.get("/offers/<slug>/card")
+def card(slug: str) -> ResponseReturnValue:
+    """Close the panel again."""
+    panel = _open_panel(slug)
+    if not wants_fragment():
+        return redirect(url_for("catalog.home", _anchor=slug))
+    return render_template("catalog/_card.html", offer=panel.offer, buying=panel.decision)
+
+
+@checkout.post("/offers/<slug>/quote")
+def quote(slug: str) -> ResponseReturnValue:
+    """The price for what was typed so far; picking a completion fills its input."""
+    panel = _open_panel(slug)
+    panel.typed = {item.name: request.form.get(item.name, "")[:500] for item in panel.offer.fields}
+    picked = request.form.get("pick", "")
+    name, _, value = picked.partition("=")
+    if name in panel.typed:
+        panel.typed[name] = value
+    if panel.decision.allowed:
+        house = installation()
+        asked = "ask" in request.form or bool(picked)
+        price(panel, house.database, house.merchants, account().id, _buyer(), asked=asked)
+    return _show_panel(panel, part=not picked)
+
+
+@checkout.post("/confirm")
+def confirm() -> ResponseReturnValue:
+    """The second click. The same token always answers with the same order."""
+    house, person = installation(), account()
+    with house.database.reading() as session:
+        asked = find_quote(session, request.form.get("token", ""), person.id)
+        existing = orders.find_by_token(session, asked.token, person.id) if asked else None
+        slug = asked.offer.slug if asked else ""
+    if asked is None:
+        abort(410)
+    if existing:
+        return _show_order(existing.number, after_confirmation=True)
+    try:
+        _check_password_again(asked)
+        current = sign_in.confirmed_account(house.database, house.directory, person)
+        merchant = house.merchants.merchant(asked.offer.merchant)
+        zone = house.settings.portal.zone
+        accepted = accept(house.database, asked, current, merchant, zone, house.owner)
+    except Refused as refused:
+        return _ask_again(slug, asked, refused.reason)
+    if accepted.lease:
+        house.carry_on(accepted.lease, PATIENCE_S)
+    return _show_order(accepted.number, after_confirmation=True)
+
+
+@checkout.get("/purchases")
+def purchases() -> ResponseReturnValue:
+    """Every order of this employee."""
+    with installation().database.reading() as session:
+        own = orders.list_own(session, account().id)
+    return render_template("checkout/purchases.html", orders=own)
+
+
+@checkout.get("/purchases/<number>")
+def purchase(number: str) -> ResponseReturnValue:
+    """One order: where it stands, and what it brought."""
+    return _show_order(number)
+
+
+@checkout.get("/purchases/<number>/document")
+def document(number: str) -> ResponseReturnValue:
+    """A delivered document: a PDF opens, anything else downloads."""
+    order = _own_order(number)
+    delivered = next((row for row in order.deliveries if row.storage_name), None)
+    if delivered is None:
+        abort(404)
+    path = installation().storage.path(delivered.storage_name)
+    inline = delivered.media_type == "application/pdf" and "download" not in request.args
+    response: Response = send_file(
+        path, mimetype=delivered.media_type, as_attachment=not inline, download_name=delivered.filename
+    )
+    response.headers["Content-Security-Policy"] = DOCUMENT_POLICY
+    return response
+
+
+@checkout.get("/purchases/<number>/receipt")
+def receipt(number: str) -> ResponseReturnValue:
+    """A page to print or keep: seller, buyer, price by rate, order number on the invoice."""
+    order = _own_order(number)
+    if order.state != "delivered":
+        abort(404)
+    return render_template("checkout/receipt.html", order=order)
+
+
+def _open_panel(slug: str) -> Panel:
+    house, person = installation(), account()
+    employee = Employee(person.id, person.group_keys)
+    with house.database.reading() as session:
+        found = visible_offer(session, employee, slug)
+        if found is None:
+            abort(404)
+        decision = explain(session, employee, found.wanted, house.settings.portal.zone)
+    return Panel(found, decision)
+
+
+def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> ResponseReturnValue:
+    """The panel as a page, as a fragment, or (`part`) only what depends on the inputs."""
+    threshold = installation().settings.checkout.ask_password_above_cents
+    asks_password = threshold is not None and panel.quote is not None and panel.quote.gross_cents > threshold
+    if not wants_fragment():
+        template = "checkout/offer.html"
+    else:
+        template = "checkout/_quote.html" if part else "checkout/_panel.html"
+    body = render_template(
+        template, panel=panel, offer=panel.offer, asks_password=asks_password,
+        cost_centre=account().cost_centre, asked="ask" in request.form or "pick" in request.form,
+    )  # fmt: skip
+    headers = {} if part or not wants_fragment() else {"HX-Retarget": f"#offer-{panel.offer.slug}", "HX-Reswap": "outerHTML"}
+    return body, status, headers
+
+
+def _ask_again(slug: str, asked: QuoteRow, reason: Reason) -> ResponseReturnValue:
+    """The panel with the reason, what was typed, and a fresh price when only the price had expired."""
+    panel = _open_panel(slug)
+    panel.typed = dict(asked.inputs)
+    house = installation()
+    if reason.code in {"quote_expired", "password_wrong", "directory_unknown"}:
+        price(panel, house.database, house.merchants, account().id, _buyer(), asked=True)
+    panel.refusal = panel.refusal or reason
+    return _show_panel(panel, status=409)
+
+
+def _check_password_again(asked: QuoteRow) -> None:
+    house = installation()
+    threshold = house.settings.checkout.ask_password_above_cents
+    if threshold is None or asked.gross_cents <= threshold:
+        return
+    try:
+        sign_in.check_password(
+            house.database, house.directory, account().login, request.form.get("password", ""),
+            request.remote_addr or "", house.settings.directory.max_failures,
+        )  # fmt: skip
+    except Refused as refused:
+        throttled = refused.reason.code == "sign_in_throttled"
+        raise refused if throttled else Refused("password_wrong") from refused
+
+
+def _show_order(number: str, *, after_confirmation: bool = False) -> ResponseReturnValue:
+    order = _own_order(number)
+    if after_confirmation and not wants_fragment():
+        return redirect(url_for("checkout.purchase", number=number), code=303)
+    template = "checkout/_order.html" if wants_fragment() else "checkout/purchase.html"
+    return render_template(template, order=order, next_quote=_next_quote(order))
+
+
+def _next_quote(order: Order) -> QuoteRow | None:
+    if not order.next_token:
+        return None
+    with installation().database.reading() as session:
+        return find_quote(session, order.next_token, account().id)
+
+
+def _own_order(number: str) -> Order:
+    with installation().database.reading() as session:
+        order = orders.find_own(session, number, account().id)
+    if order is None:
+        abort(404)
+    return order
+
+
+def _buyer() -> Buyer:
+    return Buyer(installation().settings.portal.company, language(), account().cost_centre)

@@ -1,0 +1,131 @@
+"""`portal check`: connects to everything configured and says in plain words what is wrong and what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import click
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from connectors.contract import ConnectorError, Problem
+from portal import clock
+from portal.billing.outbox import Task
+from portal.catalog.offers import in_language
+from portal.commands.context import FOUND_WRONG, json_option, opened
+from portal.commands.directory_words import finding_in_words
+from portal.commands.language import say, terminal_language
+from portal.installation import Installation
+from portal.migrations import schema
+
+LONGEST_QUEUE_S = 600
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing looked at: what it is, whether it is well, what was found and what to do."""
+
+    ok: bool
+    subject: str
+    found: str
+    remedy: str = ""
+
+
+def register(group: click.Group) -> None:
+    """Add `check`."""
+    group.add_command(check)
+
+
+@click.command(help=say("Connect to everything configured and say what is wrong and what to do."))
+@json_option
+def check(as_json: bool) -> None:
+    with opened(current=False) as installation:
+        lines = list(_everything(installation))
+    if as_json:
+        click.echo(json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=2))
+    else:
+        _print(lines)
+    if not all(line.ok for line in lines):
+        raise SystemExit(FOUND_WRONG)
+
+
+def _print(lines: list[Line]) -> None:
+    for line in lines:
+        mark = click.style("ok   ", fg="green") if line.ok else click.style("wrong", fg="red", bold=True)
+        click.echo(f"{mark}  {line.subject}: {line.found}")
+        if line.remedy:
+            click.echo(f"       → {line.remedy}")
+    wrong = sum(not line.ok for line in lines)
+    click.echo(say("All is well.") if not wrong else say("%(count)s to mend.", count=wrong))
+
+
+def _everything(installation: Installation) -> Iterator[Line]:
+    yield from _database(installation)
+    yield _storage(installation)
+    for finding in installation.directory.check():
+        found, remedy = finding_in_words(finding)
+        yield Line(finding.ok, say("Directory"), found, remedy)
+    yield from _operator(installation)
+    yield from _merchants(installation)
+
+
+def _database(installation: Installation) -> Iterator[Line]:
+    subject = say("Database")
+    try:
+        current = schema.is_current(installation.database)
+        if not current:
+            yield Line(False, subject, say("it is not of this version."), say("Run “portal db upgrade”."))
+            return
+        with installation.database.transaction() as session:
+            oldest = session.scalar(select(func.min(Task.due_at)).where(Task.done_at.is_(None)))
+    except SQLAlchemyError as error:
+        remedy = say("Check [database] url in portal.toml, and that its folder exists and may be written.")
+        yield Line(False, subject, str(getattr(error, "orig", error)), remedy)
+        return
+    yield Line(True, subject, say("it can be written and is of this version."))
+    waiting = (clock.now() - oldest).total_seconds() if oldest else 0
+    if waiting > LONGEST_QUEUE_S:
+        found = say("a task has been due for %(minutes)s minutes.", minutes=int(waiting // 60))
+        yield Line(False, say("Worker"), found, say("Start one: “portal worker”, or “portal serve” which runs one."))
+
+
+def _storage(installation: Installation) -> Line:
+    folder = installation.storage.folder
+    existing = folder if folder.exists() else folder.parent
+    if os.access(existing, os.W_OK):
+        return Line(True, say("Deliveries"), say("they are kept in %(folder)s.", folder=folder))
+    return Line(False, say("Deliveries"), say("%(folder)s cannot be written.", folder=folder), say("Give the portal's user the right to write there, or change [storage] url."))
+
+
+def _problems(subject: str, problems: list[Problem]) -> Iterator[Line]:
+    language = terminal_language()
+    for problem in problems:
+        yield Line(False, subject, in_language(dict(problem.what), language), in_language(dict(problem.remedy), language))
+
+
+def _operator(installation: Installation) -> Iterator[Line]:
+    subject = say("Operator")
+    problems = installation.operator.check()
+    yield from _problems(subject, problems)
+    if not problems:
+        yield Line(True, subject, say("signed in at %(root)s; the line is %(line)s.", root=installation.settings.operator.api_root, line=installation.settings.operator.line))
+
+
+def _merchants(installation: Installation) -> Iterator[Line]:
+    language = terminal_language()
+    for key, broken in installation.merchants.broken.items():
+        remedy = say("Correct [merchants.%(key)s] connector in portal.toml; “portal connectors list” shows those there are.", key=key)
+        yield Line(False, say("Merchant %(key)s", key=key), in_language(dict(broken.words), language), remedy)
+    for key, merchant in installation.merchants.loaded.items():
+        subject = say("Merchant %(key)s", key=key)
+        try:
+            problems = merchant.connector.check()
+        except ConnectorError as error:
+            yield Line(False, subject, str(error), say("Check its base_url and its secrets in portal.toml."))
+            continue
+        yield from _problems(subject, problems)
+        if not problems:
+            yield Line(True, subject, say("%(name)s answers.", name=merchant.manifest.merchant.name))

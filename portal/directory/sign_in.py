@@ -1,0 +1,95 @@
+"""Who may come in, and whether he still may: sign-in, and the groups asked again.
+
+When the directory is down nobody signs in; who is already in keeps browsing with the groups last
+read, and no confirmation is accepted, because *unknown* never grants.
+"""
+
+from __future__ import annotations
+
+from portal import audit, clock, logs
+from portal.database import Database
+from portal.directory import sessions, throttle
+from portal.directory.accounts import Account, remember
+from portal.directory.answers import No, Unknown, Yes
+from portal.directory.ldap import LdapDirectory
+from portal.refusals import Refused
+
+log = logs.get(__name__)
+
+
+def sign_in(
+    database: Database, directory: LdapDirectory, login: str, password: str, address: str, max_failures: int
+) -> str:
+    """Check a password and open a session; returns the session's token.
+
+    Raises:
+        Refused: `sign_in_throttled`, or `sign_in_refused` for everything else, so that a visitor
+            learns nothing; the log tells the cases apart.
+    """
+    answer = check_password(database, directory, login, password, address, max_failures)
+    with database.transaction() as session:
+        account = remember(session, answer)
+        audit.record(session, f"account {account.id}", "signed_in", f"account {account.id}")
+        return sessions.open_session(session, account)
+
+
+def check_password(
+    database: Database, directory: LdapDirectory, login: str, password: str, address: str, max_failures: int
+) -> Yes:
+    """Ask the directory whether this password is right, within the throttle. Raises like `sign_in`."""
+    with database.reading() as session:
+        throttled = throttle.is_throttled(session, login, address, max_failures)
+    if throttled:
+        log.warning("sign_in_throttled", address=address)
+        raise Refused("sign_in_throttled", minutes=int(throttle.WINDOW.total_seconds() // 60))
+    answer = directory.sign_in(login, password)
+    if isinstance(answer, Yes):
+        with database.transaction() as session:
+            throttle.forget_failures(session, login)
+        return answer
+    if isinstance(answer, No):
+        log.warning("sign_in_refused", reason=answer.reason, detail=answer.detail, address=address)
+        if answer.reason not in {"empty", "bad_characters"}:
+            with database.transaction() as session:
+                throttle.count_failure(session, login, address)
+    else:
+        log.error("sign_in_impossible", reason=answer.reason, detail=answer.detail)
+    raise Refused("sign_in_refused")
+
+
+def refresh(database: Database, directory: LdapDirectory, account: Account) -> Account | None:
+    """Read a person's groups again when they are older than five minutes.
+
+    Returns:
+        The account with what is known now; None when the directory surely answered that the person
+        is gone, in which case all his sessions have ended.
+    """
+    if not account.is_stale(clock.now()):
+        return account
+    answer = directory.read(account.directory_id)
+    if isinstance(answer, Unknown):
+        log.error("directory_unknown", account=account.id, reason=answer.reason, detail=answer.detail)
+        return account
+    with database.transaction() as session:
+        if isinstance(answer, Yes):
+            return remember(session, answer)
+        sessions.end_all(session, account.id)
+        audit.record(session, "directory", "sessions_ended", f"account {account.id}", after={"reason": answer.reason})
+    log.warning("account_gone", account=account.id, reason=answer.reason)
+    return None
+
+
+def confirmed_account(database: Database, directory: LdapDirectory, account: Account) -> Account:
+    """The account with its groups as the directory gives them at this moment, for a confirmation.
+
+    Raises:
+        Refused: `directory_unknown` or `account_gone`.
+    """
+    answer = directory.read(account.directory_id)
+    if isinstance(answer, Unknown):
+        log.error("directory_unknown", account=account.id, reason=answer.reason, detail=answer.detail)
+        raise Refused("directory_unknown")
+    if isinstance(answer, No):
+        raise Refused("account_gone")
+    with database.transaction() as session:
+        return remember(session, answer)

@@ -1,0 +1,56 @@
+"""How often a password may be tried: fewer times than the directory itself locks an account out.
+
+Failures are counted in the database, by login and by address, so that all processes share the count.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime, timedelta
+
+from sqlalchemy import String, delete, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from portal import clock
+from portal.database import Base, UtcDateTime
+
+WINDOW = timedelta(minutes=15)
+FAILURES_PER_ADDRESS = 40
+
+
+class SignInFailure(Base):
+    """One refused sign-in."""
+
+    __tablename__ = "sign_in_failures"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    login: Mapped[str] = mapped_column(String(256), index=True)
+    address: Mapped[str] = mapped_column(String(64), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+def is_throttled(session: Session, login: str, address: str, max_failures: int) -> bool:
+    """Whether this login or this address must wait before the directory is asked again."""
+    since = clock.now() - WINDOW
+    by_login, by_address = session.execute(
+        select(
+            func.count().filter(SignInFailure.login == _folded(login)),
+            func.count().filter(SignInFailure.address == address),
+        ).where(SignInFailure.at > since)
+    ).one()
+    return bool(by_login >= max_failures or by_address >= FAILURES_PER_ADDRESS)
+
+
+def count_failure(session: Session, login: str, address: str) -> None:
+    """Remember a refusal, and forget those too old to count."""
+    session.execute(delete(SignInFailure).where(SignInFailure.at < clock.now() - 4 * WINDOW))
+    session.add(SignInFailure(login=_folded(login), address=address, at=clock.now()))
+
+
+def forget_failures(session: Session, login: str) -> None:
+    """A right password clears the count of its login."""
+    session.execute(delete(SignInFailure).where(SignInFailure.login == _folded(login)))
+
+
+def _folded(login: str) -> str:
+    return unicodedata.normalize("NFKC", login).casefold().strip()[:256]

@@ -1,0 +1,57 @@
+"""How money, dates and states are read: the only ways templates may show them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from babel.dates import format_datetime
+from flask import Flask, current_app
+from flask_babel import get_locale
+from markupsafe import Markup, escape
+
+from portal import money, words
+from portal.catalog.offers import in_language
+
+
+def register(app: Flask) -> None:
+    """Add the filters to the templates."""
+    app.add_template_filter(show_money, "money")
+    app.add_template_filter(show_rate, "rate")
+    app.add_template_filter(show_moment, "moment")
+    app.add_template_filter(show_words, "words")
+    app.add_template_filter(words.order_state, "order_state")
+    app.add_template_filter(words.category, "category")
+    app.add_template_filter(words.reason, "sentence")
+    app.add_template_filter(show_size, "size")
+
+
+def _locale() -> str:
+    return str(get_locale() or "fr")
+
+
+def show_money(cents: int, currency: str = "EUR") -> str:
+    """`3,53 €`."""
+    return money.format_money(cents, currency, _locale())
+
+
+def show_rate(rate_bp: int) -> str:
+    """`20 %`."""
+    return money.format_rate(rate_bp, _locale())
+
+
+def show_moment(at: datetime) -> Markup:
+    """A time in the company's zone, with its exact value for machines."""
+    zone = current_app.extensions["guichet"].settings.portal.zone
+    local = at.astimezone(zone)
+    text = format_datetime(local, "medium", locale=_locale(), tzinfo=zone)
+    return Markup('<time datetime="{}">{}</time>').format(escape(local.isoformat(timespec="seconds")), text)
+
+
+def show_words(texts: dict[str, str]) -> str:
+    """A text that exists in several languages."""
+    return in_language(texts, _locale()[:2])
+
+
+def show_size(size: int) -> str:
+    """A file's size: `84 kB`."""
+    return f"{max(1, round(size / 1000))} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"

@@ -1,0 +1,34 @@
+"""What machines ask: is the process alive, and can it work."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, jsonify
+from flask.typing import ResponseReturnValue
+from sqlalchemy import func, select
+
+from portal import clock
+from portal.billing.outbox import Task
+from portal.installation import Installation
+from portal.web import installation
+
+health = Blueprint("health", __name__)
+
+
+def register(app: Flask, _installation: Installation) -> None:
+    """Add the machine-readable pages."""
+    app.register_blueprint(health)
+
+
+@health.get("/healthz")
+def live() -> ResponseReturnValue:
+    """The process answers."""
+    return jsonify(status="ok")
+
+
+@health.get("/readyz")
+def ready() -> ResponseReturnValue:
+    """The database answers, and how long its oldest due task has been waiting (seconds)."""
+    with installation().database.reading() as session:
+        oldest = session.scalar(select(func.min(Task.due_at)).where(Task.done_at.is_(None)))
+    age = max(0, int((clock.now() - oldest).total_seconds())) if oldest else 0
+    return jsonify(status="ok", outbox_age_s=age)

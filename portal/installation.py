@@ -1,0 +1,110 @@
+"""One installation of the portal: its settings, and everything they connect to.
+
+Made once by the web application, by the worker and by each command; this is the only place where
+all rooms meet.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from connectors.contract import OperatorAdapter
+from connectors.http import Network
+from connectors.operators.registry import OperatorConfig, load_operator
+from portal.billing import settlement
+from portal.billing.outbox import Lease
+from portal.billing.worker import Handler, run_leased, worker_name
+from portal.catalog.merchants import Merchants, load_merchants
+from portal.checkout.purchase import advance
+from portal.checkout.steps import Means
+from portal.checkout.storage import Storage
+from portal.database import Database
+from portal.directory.ldap import DirectoryConfig, LdapDirectory
+from portal.settings import Settings
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What one process works with."""
+
+    settings: Settings
+    database: Database
+    directory: LdapDirectory
+    merchants: Merchants
+    operator: OperatorAdapter
+    storage: Storage
+    owner: str
+
+    @property
+    def means(self) -> Means:
+        """What purchases are carried out with."""
+        return Means(self.database, self.merchants, self.operator, self.settings.operator.line, self.storage)
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """What the worker does with each kind of task."""
+        return {
+            "purchase": lambda lease: advance(self.means, lease.subject, lease),
+            "capture": partial(settlement.capture, self.database, self.operator),
+            "void": partial(settlement.void, self.database, self.operator),
+        }
+
+    def carry_on(self, lease: Lease, patience_s: float) -> None:
+        """Advance a purchase just accepted, waiting at most `patience_s` seconds for it.
+
+        What is not done by then goes on in this process; if the process dies, the lease runs out
+        and a worker takes over.
+        """
+        work = partial(run_leased, self.database, self.handlers, lease)
+        thread = threading.Thread(target=work, name=f"purchase {lease.subject}", daemon=True)
+        thread.start()
+        thread.join(patience_s)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.directory.close()
+        self.database.close()
+
+
+def open_installation(settings: Settings) -> Installation:
+    """Connect nothing yet, but make everything that can connect.
+
+    Raises:
+        SettingsError: the operator's profile does not exist.
+    """
+    ca_file = str(settings.path(settings.network.ca_file)) if settings.network.ca_file else ""
+    network = Network(proxy=settings.network.proxy, ca_file=ca_file)
+    return Installation(
+        settings=settings,
+        database=Database(settings.database_url),
+        directory=LdapDirectory(directory_config(settings)),
+        merchants=load_merchants(settings, network),
+        operator=load_operator(operator_config(settings), network),
+        storage=Storage(settings.path(settings.storage.url.removeprefix("file:"))),
+        owner=worker_name(),
+    )
+
+
+def directory_config(settings: Settings) -> DirectoryConfig:
+    """The `[directory]` section as the LDAP module takes it."""
+    section = settings.directory
+    return DirectoryConfig(
+        urls=section.urls, preset=section.preset, start_tls=section.start_tls,
+        ca_file=str(settings.path(section.ca_file)) if section.ca_file else "",
+        bind_dn=section.bind_dn, bind_password=section.bind_password.get_secret_value(),
+        people_base=section.people_base, login_attributes=section.login_attributes,
+        people_filter=section.people_filter, groups_base=section.groups_base, nested=section.nested,
+        attributes=section.attributes, timeout=section.timeout,
+    )  # fmt: skip
+
+
+def operator_config(settings: Settings) -> OperatorConfig:
+    """The `[operator]` section as the adapter takes it."""
+    section = settings.operator
+    return OperatorConfig(
+        profile=section.profile, adapter=section.adapter, api_root=section.api_root, token_url=section.token_url,
+        client_id=section.client_id, client_secret=section.client_secret.get_secret_value(), line=section.line,
+    )  # fmt: skip

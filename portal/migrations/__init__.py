@@ -1,0 +1,1 @@
+"""The schema's history; every change of a table is a migration."""

@@ -1,0 +1,77 @@
+"""Which version a database is at, and how it gets to ours."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData
+
+from portal.database import Base, Database
+
+FOLDER = Path(__file__).parent
+ROOMS_WITH_TABLES = (
+    "portal.audit",
+    "portal.billing.charges",
+    "portal.billing.outbox",
+    "portal.catalog.offers",
+    "portal.checkout.orders",
+    "portal.checkout.quotes",
+    "portal.directory.accounts",
+    "portal.directory.sessions",
+    "portal.directory.throttle",
+    "portal.rights.ceilings",
+    "portal.rights.rules",
+)
+
+
+class NewerSchema(Exception):
+    """The database was made by a later version of the portal; this one must not touch it."""
+
+
+def metadata() -> MetaData:
+    """Every table of every room."""
+    for module in ROOMS_WITH_TABLES:
+        importlib.import_module(module)
+    return Base.metadata
+
+
+def configuration() -> Config:
+    """Alembic's configuration, without a file of its own."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    return config
+
+
+def version(database: Database) -> str | None:
+    """The revision a database is at; None when it is empty."""
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_current(database: Database) -> bool:
+    """Whether a database has exactly our schema."""
+    return version(database) == ScriptDirectory.from_config(configuration()).get_current_head()
+
+
+def upgrade(database: Database) -> None:
+    """Bring a database to our version; does nothing when it is there already.
+
+    Raises:
+        NewerSchema: the database is of a later version than this code.
+    """
+    at = version(database)
+    script = ScriptDirectory.from_config(configuration())
+    if at == script.get_current_head():
+        return
+    if at is not None and at not in {revision.revision for revision in script.walk_revisions()}:
+        raise NewerSchema(at)
+    config = configuration()
+    with database.engine.execution_options(begin="BEGIN IMMEDIATE").connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()

@@ -1,0 +1,1 @@
+"""Rules, ceilings, and the decision "may this person buy this, and why"."""

@@ -1,0 +1,170 @@
+"""Every reason, state and category in words: one sentence saying what happened and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import get_locale, gettext, lazy_gettext
+
+from portal import clock, money
+from portal.catalog.offers import in_language
+from portal.refusals import Reason
+
+REASONS = {
+    "sign_in_refused": lazy_gettext(
+        "Sign-in did not succeed. Check your login and password; if they are right, try again in a few minutes "
+        "or ask your IT department."
+    ),
+    "sign_in_throttled": lazy_gettext("Too many attempts. Wait %(minutes)s minutes, then try again."),
+    "password_wrong": lazy_gettext("This password is not right. Nothing was bought; type it again."),
+    "directory_unknown": lazy_gettext(
+        "Your rights could not be checked just now, so nothing was bought. Try again in a few minutes."
+    ),
+    "account_gone": lazy_gettext("The company directory no longer knows your account. Nothing was bought."),
+    "allowed": lazy_gettext("You may buy this."),
+    "no_rule": lazy_gettext("Your groups do not give you the right to buy this. Ask %(contact)s to open it for you."),
+    "denied_by_rule": lazy_gettext(
+        "Buying this is closed to the group %(group)s, to which you belong. Ask %(contact)s if you need it."
+    ),
+    "over_ceiling": lazy_gettext(
+        "This purchase of %(amount)s would pass the ceiling of %(limit)s %(period)s: %(left)s is left. %(renews)s"
+    ),
+    "quote_expired": lazy_gettext("This price is no longer valid. Look at the new price below and confirm again."),
+    "quote_gone": lazy_gettext("This confirmation no longer exists. Start again from the catalogue."),
+    "merchant_gone": lazy_gettext("This service is no longer offered here. Nothing was bought."),
+    "merchant_unavailable": lazy_gettext(
+        "%(merchant)s does not answer at the moment. Nothing was bought; try again in a few minutes."
+    ),
+    "merchant_broken": lazy_gettext(
+        "%(merchant)s gave an answer that cannot be used. Nothing was bought; your IT department has been told in the log."
+    ),
+    "merchant_refused": lazy_gettext("The merchant could not fulfil this order. Nothing was charged."),
+    "merchant_silent": lazy_gettext(
+        "The merchant has not said what became of this order. An administrator is looking into it; nothing is charged meanwhile."
+    ),
+    "merchant_late": lazy_gettext(
+        "The merchant is late with this order. An administrator is looking into it; nothing is charged meanwhile."
+    ),
+    "merchant_other_price": lazy_gettext(
+        "The merchant named another price than the one you confirmed. An administrator is looking into it; "
+        "nothing is charged meanwhile."
+    ),
+    "content_missing": lazy_gettext(
+        "The merchant's document could not be fetched. An administrator is looking into it; nothing is charged meanwhile."
+    ),
+    "price_changed": lazy_gettext("The merchant changed its price meanwhile. Nothing was charged: look at the new price."),
+    "operator_line": lazy_gettext(
+        "The operator does not accept charges on the company's line. Nothing was charged; tell your IT department."
+    ),
+    "operator_amount": lazy_gettext("The operator does not accept this amount. Nothing was charged."),
+    "operator_threshold": lazy_gettext(
+        "The operator's own limit for the company's line is reached. Nothing was charged; tell your IT department."
+    ),
+    "operator_denied": lazy_gettext("The operator refused the charge. Nothing was charged; tell your IT department."),
+    "operator_credentials": lazy_gettext(
+        "The operator refused the portal's credentials. Nothing was charged; tell your IT department."
+    ),
+    "operator_request": lazy_gettext(
+        "The operator did not understand the charge. Nothing was charged; tell your IT department."
+    ),
+    "operator_expired": lazy_gettext("The operator's reservation has expired. Nothing was charged; buy again."),
+    "operator_mismatch": lazy_gettext(
+        "The operator reserved another amount than the price. An administrator is looking into it; nothing was delivered."
+    ),
+    "operator_unreachable": lazy_gettext(
+        "The company's operator cannot be reached, so nothing was bought. Try again in a few minutes."
+    ),
+    "operator_silent": lazy_gettext(
+        "The company's operator did not answer in time. Nothing was charged; you can buy again."
+    ),
+    "input_missing": lazy_gettext("Fill this in."),
+    "input_characters": lazy_gettext("This contains characters that cannot be used. Type it again."),
+    "input_choice": lazy_gettext("Choose one of the proposed values."),
+    "input_short": lazy_gettext("Type at least %(minimum)s characters."),
+    "input_long": lazy_gettext("Type at most %(maximum)s characters."),
+    "input_pattern": lazy_gettext("This does not have the expected form."),
+    "input_siren_form": lazy_gettext("A SIREN has nine digits. Type it, or the company's name."),
+    "input_siren_check": lazy_gettext("This SIREN has a wrong digit: its check does not work out. Compare it with the original."),
+    "input_siret": lazy_gettext("This is not a valid SIRET: it has fourteen digits and its check must work out."),
+    "input_vat": lazy_gettext("This is not a valid VAT number. It begins with a country code, like FR."),
+    "input_phone": lazy_gettext("This is not a valid telephone number. Write it like 01 42 68 53 00 or +33 1 42 68 53 00."),
+    "input_date": lazy_gettext("This is not a date. Write it like 31/12/2026."),
+    "input_email": lazy_gettext("This is not an e-mail address."),
+    "input_country": lazy_gettext("Write the country's code in two letters, like FR."),
+    "input_unknown": lazy_gettext("The merchant knows nothing by that name. Check it and try again."),
+    "input_choose": lazy_gettext("Choose one of the proposals."),
+}
+
+STATES = {
+    "accepted": lazy_gettext("Accepted"),
+    "fulfilling": lazy_gettext("Being ordered"),
+    "preparing": lazy_gettext("Being prepared"),
+    "delivered": lazy_gettext("Delivered"),
+    "failed": lazy_gettext("Not bought"),
+    "disputed": lazy_gettext("Being looked into"),
+}
+
+CATEGORIES = {
+    "entreprises": lazy_gettext("Companies"),
+    "presse": lazy_gettext("Press"),
+    "annuaire": lazy_gettext("Directories"),
+    "juridique": lazy_gettext("Legal"),
+}
+
+PERIODS = {
+    "purchase": lazy_gettext("for one purchase"),
+    "day": lazy_gettext("a day"),
+    "week": lazy_gettext("a week"),
+    "month": lazy_gettext("a month"),
+    "year": lazy_gettext("a year"),
+}
+
+
+def reason(why: Reason | dict[str, Any], contact: str = "") -> str:
+    """A reason as a sentence, in the language of the page."""
+    if isinstance(why, dict):
+        why = Reason(why["code"], why.get("facts") or {})
+    if why.code == "merchant_words":
+        return in_language(why.facts["words"], str(get_locale() or "fr")[:2])
+    facts: dict[str, Any] = {"contact": contact or gettext("your IT department"), **why.facts}
+    if why.code == "over_ceiling":
+        facts |= _ceiling_facts(why)
+    return str(REASONS[why.code]) % facts
+
+
+def order_state(state: str) -> str:
+    """An order's state in words."""
+    return str(STATES[state])
+
+
+def category(slug: str) -> str:
+    """A category's name; a slug nobody translated is shown as it is."""
+    return str(CATEGORIES.get(slug, slug.replace("-", " ").capitalize()))
+
+
+def period(name: str) -> str:
+    """`a month`, for one purchase."""
+    return str(PERIODS[name])
+
+
+def _ceiling_facts(why: Reason) -> dict[str, str]:
+    room = why.facts["room"]
+    locale = str(get_locale() or "fr")
+    currency = room.ceiling.currency
+    renews = ""
+    if room.renews_at:
+        from flask_babel import format_date, to_user_timezone
+
+        renews = gettext("It begins anew on %(date)s.", date=format_date(to_user_timezone(room.renews_at.replace(tzinfo=None))))
+    return {
+        "amount": money.format_money(why.facts["amount_cents"], currency, locale),
+        "limit": money.format_money(room.ceiling.limit_cents, currency, locale),
+        "left": money.format_money(room.left_cents, currency, locale),
+        "period": period(room.ceiling.period),
+        "renews": renews,
+    }
+
+
+def seconds_ago(at: Any) -> int:
+    """How long ago a moment was, in whole seconds."""
+    return int((clock.now() - at).total_seconds())
