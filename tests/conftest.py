@@ -1,0 +1,131 @@
+"""What tests stand on: the demonstration company on real sockets, a fresh installation, people signed in."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from demo import people
+from demo.company import Company, start_company
+from portal import create_app, settings
+from portal.billing.worker import work_once
+from portal.catalog.synchronisation import synchronise
+from portal.installation import Installation, open_installation
+from portal.migrations import schema
+from portal.rights.rules import add_rule
+from portal.rights.scopes import Scope
+
+for _name in [name for name in os.environ if name.startswith("PORTAL_")]:
+    del os.environ[_name]
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Iterator[Company]:
+    """Directory, operator and merchants, running."""
+    running = start_company(tmp_path)
+    running.merchants.report_seconds = 0.3
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def installation(company: Company, tmp_path: Path) -> Iterator[Installation]:
+    """An installation over the company, its catalogue read, with the demonstration's rules."""
+    path = tmp_path / "portal.toml"
+    path.write_text(company.configuration(8000), encoding="utf-8")
+    house = open_installation(settings.load(path, {}))
+    schema.upgrade(house.database)
+    synchronise(house.database, house.merchants)
+    with house.database.transaction() as session:
+        add_rule(session, "test", people.GROUP_ACHATS, Scope("all"), "buy", "allow")
+        add_rule(session, "test", people.GROUP_CONSULTATION, Scope("all"), "browse", "allow")
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def app(installation: Installation) -> Flask:
+    """The web application over that installation."""
+    made = create_app(installation=installation)
+    made.config["TESTING"] = True
+    made.config["PROPAGATE_EXCEPTIONS"] = False
+    return made
+
+
+class Visitor:
+    """A browser without JavaScript: follows redirections, sends forms with their tokens."""
+
+    def __init__(self, app: Flask) -> None:
+        self.client: FlaskClient = app.test_client()
+        self.page = ""
+        self.status = 0
+
+    def get(self, address: str) -> str:
+        """Open a page."""
+        response = self.client.get(address, follow_redirects=True)
+        self.page, self.status = response.get_data(as_text=True), response.status_code
+        return self.page
+
+    def post(self, address: str, **fields: str) -> str:
+        """Send a form of the current page."""
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.page)
+        fields.setdefault("csrf_token", token[1] if token else "")
+        response = self.client.post(address, data=fields, follow_redirects=True)
+        self.page, self.status = response.get_data(as_text=True), response.status_code
+        return self.page
+
+    def sign_in(self, login: str, password: str = people.PASSWORD) -> str:
+        """Through the sign-in page."""
+        self.get("/sign-in")
+        return self.post("/sign-in", login=login, password=password)
+
+    def ask_price(self, slug: str, **inputs: str) -> str:
+        """The first click with its inputs; returns the confirmation token, "" when there is none."""
+        self.get(f"/offers/{slug}")
+        self.post(f"/offers/{slug}/quote", ask="1", **inputs)
+        found = re.search(r'name="token" value="([^"]+)"', self.page)
+        return found[1] if found else ""
+
+    def confirm(self, token: str) -> str:
+        """The second click; returns the order's number, "" when none was made."""
+        self.post("/confirm", token=token)
+        found = re.search(r"G-[0-9A-Z]{5}-[0-9A-Z]{5}", self.page)
+        return found[0] if found else ""
+
+    def states(self) -> list[str]:
+        """The state of every purchase, in words, newest first."""
+        self.get("/purchases")
+        return re.findall(r'class="state state-(\w+)"', self.page)
+
+
+@pytest.fixture
+def visitor(app: Flask) -> Visitor:
+    """Nobody in particular."""
+    return Visitor(app)
+
+
+@pytest.fixture
+def buyer(app: Flask) -> Visitor:
+    """Chloé, who may buy, signed in."""
+    someone = Visitor(app)
+    someone.sign_in("chloe.lefevre")
+    return someone
+
+
+@pytest.fixture
+def work(installation: Installation):  # type: ignore[no-untyped-def]
+    """Do everything that is due, as a worker would."""
+
+    def run() -> int:
+        done = 0
+        while work_once(installation.database, "test worker", installation.handlers):
+            done += 1
+        return done
+
+    return run
