@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from babel.dates import format_datetime
+from babel.dates import format_skeleton
 from flask import Flask, current_app
 from flask_babel import get_locale
 from markupsafe import Markup, escape
@@ -18,6 +18,7 @@ def register(app: Flask) -> None:
     app.add_template_filter(show_money, "money")
     app.add_template_filter(show_rate, "rate")
     app.add_template_filter(show_moment, "moment")
+    app.add_template_filter(show_hour, "hour")
     app.add_template_filter(show_words, "words")
     app.add_template_filter(words.order_state, "order_state")
     app.add_template_filter(words.category, "category")
@@ -43,8 +44,14 @@ def show_moment(at: datetime) -> Markup:
     """A time in the company's zone, with its exact value for machines."""
     zone = current_app.extensions["guichet"].settings.portal.zone
     local = at.astimezone(zone)
-    text = format_datetime(local, "medium", locale=_locale(), tzinfo=zone)
+    text = format_skeleton("yMMMdHm", local, tzinfo=zone, locale=_locale())
     return Markup('<time datetime="{}">{}</time>').format(escape(local.isoformat(timespec="seconds")), text)
+
+
+def show_hour(at: datetime) -> str:
+    """The time of day in the company's zone: `14:05`."""
+    zone = current_app.extensions["guichet"].settings.portal.zone
+    return f"{at.astimezone(zone):%H:%M}"
 
 
 def show_words(texts: dict[str, str]) -> str:

@@ -57,4 +57,4 @@ def format_money(cents: int, currency: str, locale: str) -> str:
 
 def format_rate(rate_bp: int, locale: str) -> str:
     """A VAT rate as it is read: `20 %`, `2,1 %`."""
-    return format_percent(Decimal(rate_bp) / 10_000, format="#,##0.##%", locale=locale)
+    return format_percent(Decimal(rate_bp) / 10_000, locale=locale, decimal_quantization=False)
