@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from babel.dates import format_skeleton
+from babel.dates import format_datetime
 from flask import Flask, current_app
 from flask_babel import get_locale
 from markupsafe import Markup, escape
@@ -44,7 +44,7 @@ def show_moment(at: datetime) -> Markup:
     """A time in the company's zone, with its exact value for machines."""
     zone = current_app.extensions["guichet"].settings.portal.zone
     local = at.astimezone(zone)
-    text = format_skeleton("yMMMdHm", local, tzinfo=zone, locale=_locale())
+    text = format_datetime(local, "d MMM y, HH:mm", locale=_locale())
     return Markup('<time datetime="{}">{}</time>').format(escape(local.isoformat(timespec="seconds")), text)
 
 
