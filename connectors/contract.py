@@ -1,4 +1,4 @@
-"""The connector contract, version 1: the only thing a connector or operator adapter imports.
+"""The connector contract, version 1, in one file because it is the only thing a connector or adapter imports.
 
 Money is integer minor units (cents) with an ISO 4217 code; VAT rates are basis points (2000 is 20 %).
 Times are aware `datetime` in UTC; durations are seconds.

@@ -36,7 +36,7 @@ MERCHANTS = ("registre", "lesechos", "quidonc", "coface", "netpme")
 
 
 class _SilentHandler(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's own name
+    def log(self, type: str, message: str, *args: object) -> None:
         """Requests of the page are of no interest on the terminal."""
 
 

@@ -1,4 +1,4 @@
-"""The demonstration's company directory: a small LDAP v3 server on asyncio (RFC 4511). Not for production.
+"""The demonstration's company directory: LDAP v3 on asyncio (RFC 4511), one file for one protocol. Not for production.
 
 It speaks on the ASN.1 types that ldap3 brings: simple bind, StartTLS, search with filters and paging,
 and an access rule that never returns a password.

@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flask import Flask
+if TYPE_CHECKING:
+    from flask import Flask
 
-from portal import settings as configuration
-from portal.installation import Installation, open_installation
-from portal.settings import Settings
+    from portal.installation import Installation
+    from portal.settings import Settings
 
 
 def create_app(settings: Settings | None = None, installation: Installation | None = None) -> Flask:
-    """The application: a list of what exists.
+    """The web application; see `application.py` for the list of what it is made of."""
+    # Imported here so that the rules, the worker and the commands do not load the web frame.
+    from portal.application import make_app
 
-    Raises:
-        SettingsError: the configuration cannot be used.
-    """
-    from portal import health, web
-    from portal.catalog import views as catalog
-    from portal.checkout import views as checkout
-    from portal.directory import views as directory
-
-    installation = installation or open_installation(settings or configuration.load())
-    app = Flask("portal")
-    app.config.update(
-        SECRET_KEY=secret_key(installation.settings.path(installation.settings.portal.secret_key_file)),
-        SESSION_COOKIE_SECURE=installation.settings.portal.secure,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_NAME="guichet",
-        MAX_CONTENT_LENGTH=1_000_000,
-        BABEL_DEFAULT_LOCALE=installation.settings.portal.locale,
-        BABEL_DEFAULT_TIMEZONE=installation.settings.portal.time_zone,
-        WTF_CSRF_TIME_LIMIT=None,
-    )
-    for room in (web, directory, catalog, checkout, health):
-        room.register(app, installation)
-    return app
-
-
-def secret_key(path: Path) -> str:
-    """The key that signs cookies, made on first start and readable by the portal's user only."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32))
-    return path.read_text(encoding="ascii").strip()
+    return make_app(settings, installation)

@@ -10,7 +10,7 @@ from flask_babel import get_locale
 from markupsafe import Markup, escape
 
 from portal import money, words
-from portal.catalog.offers import in_language
+from portal.languages import in_language
 
 
 def register(app: Flask) -> None:

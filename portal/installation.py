@@ -22,7 +22,8 @@ from portal.checkout.purchase import advance
 from portal.checkout.steps import Means
 from portal.checkout.storage import Storage
 from portal.database import Database
-from portal.directory.ldap import DirectoryConfig, LdapDirectory
+from portal.directory.config import DirectoryConfig
+from portal.directory.lookup import LdapDirectory
 from portal.settings import Settings
 
 

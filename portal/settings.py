@@ -52,8 +52,8 @@ class PortalSection(Section):
     contact: str = ""
     locale: Literal["fr", "en"] = "fr"
     time_zone: str = "Europe/Paris"
-    secret_key_file: str = "secret_key"
-    trusted_proxies: int = Field(0, ge=0, le=5)
+    secret_key_file: str = "secret_key"  # noqa: S105 - a file name
+    trusted_proxies: int = Field(default=0, ge=0, le=5)
 
     @field_validator("time_zone")
     @classmethod
@@ -108,8 +108,8 @@ class DirectorySection(Section):
     admin_groups: list[str] = []
     finance_groups: list[str] = []
     attributes: dict[str, str] = {}
-    timeout: float = Field(5, gt=0, le=60)
-    max_failures: int = Field(4, ge=1, le=50)
+    timeout: float = Field(default=5, gt=0, le=60)
+    max_failures: int = Field(default=4, ge=1, le=50)
 
 
 class OperatorSection(Section):
@@ -173,7 +173,8 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource, **_others: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
         return env_settings, init_settings
 

@@ -24,11 +24,11 @@ from portal import clock, filters, logs
 from portal.directory import sessions, sign_in
 from portal.directory.accounts import Account
 from portal.installation import Installation
+from portal.languages import LANGUAGES
 
 log = logs.get(__name__)
 
 OPEN_ENDPOINTS = {"static", "directory.enter", "directory.language", "health.live", "health.ready"}
-LANGUAGES = ("fr", "en")
 PAGE_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

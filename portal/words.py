@@ -7,7 +7,7 @@ from typing import Any
 from flask_babel import get_locale, gettext, lazy_gettext
 
 from portal import clock, money
-from portal.catalog.offers import in_language
+from portal.languages import in_language
 from portal.refusals import Reason
 
 REASONS = {

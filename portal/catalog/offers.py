@@ -66,11 +66,6 @@ class OfferRow(Base):
         ]
 
 
-def in_language(words: dict[str, str], language: str) -> str:
-    """A text in a language, in French when it has no other."""
-    return words.get(language) or words.get("fr") or next(iter(words.values()), "")
-
-
 def fold(text: str) -> str:
     """Text as search compares it: no accents, no case, single spaces."""
     decomposed = unicodedata.normalize("NFKD", text.replace("œ", "oe").replace("Œ", "OE"))

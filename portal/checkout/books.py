@@ -58,7 +58,7 @@ def compare(means: Means) -> Books:
 
 def _charged(session: Session) -> dict[str, int]:
     query = select(Charge.order_number, Charge.amount_cents).where(Charge.state.in_(CHARGED_STATES))
-    return {number: cents for number, cents in session.execute(query)}
+    return {row.order_number: row.amount_cents for row in session.execute(query)}
 
 
 def _delivered(session: Session) -> dict[str, dict[str, int]]:

@@ -17,12 +17,12 @@ from portal import audit, clock, logs
 from portal.billing import charges, outbox
 from portal.billing.charges import Billable
 from portal.billing.outbox import Lease
-from portal.catalog.offers import in_language
 from portal.checkout import orders
 from portal.checkout.orders import Order
 from portal.checkout.quotes import QuoteRow
 from portal.database import Database
 from portal.directory.accounts import Account
+from portal.languages import in_language
 from portal.refusals import Refused
 from portal.rights import ceilings
 from portal.rights.decision import Decision, Employee, explain

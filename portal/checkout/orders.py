@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, select
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Select, String, select
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship, selectinload
 
 from portal import clock
@@ -165,5 +165,5 @@ def list_own(session: Session, account_id: int, limit: int = 200) -> list[Order]
     return list(session.scalars(query))
 
 
-def _with_everything() -> Any:
+def _with_everything() -> Select[Order]:
     return select(Order).options(selectinload(Order.deliveries), selectinload(Order.charge), joinedload(Order.offer))

@@ -6,10 +6,10 @@ import click
 
 from connectors.merchants import registry
 from portal.catalog import offers
-from portal.catalog.offers import in_language
 from portal.catalog.synchronisation import synchronise
 from portal.commands.context import BAD_USAGE, FOUND_WRONG, json_option, opened, print_rows, stop
 from portal.commands.language import say, terminal_language
+from portal.languages import in_language
 
 
 def register(group: click.Group) -> None:
@@ -31,7 +31,7 @@ def sync(merchant: str) -> None:
             stop(say("There is no merchant %(merchant)s in the configuration, or its connector is broken.", merchant=merchant), BAD_USAGE)
         done = synchronise(installation.database, installation.merchants, merchant)
     for item in done:
-        click.echo(item.problem and f"{item.merchant}: {item.problem}" or say(
+        click.echo((item.problem and f"{item.merchant}: {item.problem}") or say(
             "%(merchant)s: %(listed)s offers, %(removed)s withdrawn, %(refused)s refused",
             merchant=item.merchant, listed=item.listed, removed=item.removed, refused=len(item.refused)))  # fmt: skip
     if any(item.problem or item.refused for item in done):

@@ -14,11 +14,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from connectors.contract import ConnectorError, Problem
 from portal import clock
 from portal.billing.outbox import Task
-from portal.catalog.offers import in_language
 from portal.commands.context import FOUND_WRONG, json_option, opened
 from portal.commands.directory_words import finding_in_words
 from portal.commands.language import say, terminal_language
 from portal.installation import Installation
+from portal.languages import in_language
 from portal.migrations import schema
 
 LONGEST_QUEUE_S = 600
@@ -103,7 +103,7 @@ def _storage(installation: Installation) -> Line:
 def _problems(subject: str, problems: list[Problem]) -> Iterator[Line]:
     language = terminal_language()
     for problem in problems:
-        yield Line(False, subject, in_language(dict(problem.what), language), in_language(dict(problem.remedy), language))
+        yield Line(False, subject, in_language(problem.what, language), in_language(problem.remedy, language))
 
 
 def _operator(installation: Installation) -> Iterator[Line]:
@@ -118,7 +118,7 @@ def _merchants(installation: Installation) -> Iterator[Line]:
     language = terminal_language()
     for key, broken in installation.merchants.broken.items():
         remedy = say("Correct [merchants.%(key)s] connector in portal.toml; “portal connectors list” shows those there are.", key=key)
-        yield Line(False, say("Merchant %(key)s", key=key), in_language(dict(broken.words), language), remedy)
+        yield Line(False, say("Merchant %(key)s", key=key), in_language(broken.words, language), remedy)
     for key, merchant in installation.merchants.loaded.items():
         subject = say("Merchant %(key)s", key=key)
         try:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from portal import logs, settings
 from portal.commands.language import say, terminal_language
-from portal.directory.ldap import LdapDirectory
+from portal.directory.lookup import LdapDirectory
 from portal.installation import Installation, directory_config, open_installation
 from portal.migrations import schema
 from portal.settings import Settings, SettingsError

@@ -10,7 +10,7 @@ import click
 from portal.commands.context import open_directory, read_settings
 from portal.commands.language import say
 from portal.directory.answers import Answer, Yes
-from portal.directory.ldap import LdapDirectory
+from portal.directory.lookup import LdapDirectory
 from portal.directory.names import normalise
 
 

@@ -11,7 +11,7 @@ from portal.commands.context import BAD_USAGE, FOUND_WRONG, in_words, json_optio
 from portal.commands.language import say, terminal_language
 from portal.directory import accounts
 from portal.directory.answers import Yes
-from portal.directory.ldap import DirectoryUnknown
+from portal.directory.config import DirectoryUnknown
 from portal.installation import Installation
 from portal.rights import ceilings as limits
 from portal.rights import rules
@@ -21,7 +21,7 @@ from portal.rights.scopes import Scope, parse_scope
 ACTOR = "command line"
 
 
-class ScopeType(click.ParamType):
+class ScopeType(click.ParamType[Scope]):
     """`all`, `category:NAME`, `merchant:KEY` or `offer:KEY/ID`."""
 
     name = "scope"

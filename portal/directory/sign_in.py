@@ -11,7 +11,7 @@ from portal.database import Database
 from portal.directory import sessions, throttle
 from portal.directory.accounts import Account, remember
 from portal.directory.answers import No, Unknown, Yes
-from portal.directory.ldap import LdapDirectory
+from portal.directory.lookup import LdapDirectory
 from portal.refusals import Refused
 
 log = logs.get(__name__)

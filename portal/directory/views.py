@@ -12,8 +12,9 @@ from portal import words
 from portal.directory import sessions, sign_in
 from portal.directory.forms import SignInForm
 from portal.installation import Installation
+from portal.languages import LANGUAGES
 from portal.refusals import Refused
-from portal.web import LANGUAGES, account, installation, person_of
+from portal.web import account, installation, person_of
 
 directory = Blueprint("directory", __name__)
 
