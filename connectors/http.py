@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from email.message import Message
+from functools import lru_cache
 from typing import Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
@@ -80,6 +81,15 @@ class Download:
     sha256: str
 
 
+@lru_cache(maxsize=16)
+def _trusted(ca_file: str) -> ssl.SSLContext:
+    """The system's trust store and one more file; shared, since reading the store takes 50 ms."""
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    return context
+
+
 class GuardedClient:
     """One client for one merchant or operator; safe to use from several threads.
 
@@ -94,13 +104,9 @@ class GuardedClient:
         self.hosts = {host.lower() for host in hosts}
         self.timeouts = timeouts
         self.max_body = max_body
-        context: ssl.SSLContext | bool = True
-        if network.ca_file:
-            context = ssl.create_default_context()
-            context.load_verify_locations(network.ca_file)
         limits = httpx2.Timeout(timeouts.read, connect=timeouts.connect)
         self._client = httpx2.Client(
-            verify=context, proxy=network.proxy or None, timeout=limits, follow_redirects=False, trust_env=True
+            verify=_trusted(network.ca_file), proxy=network.proxy or None, timeout=limits, follow_redirects=False, trust_env=True
         )
 
     def request(

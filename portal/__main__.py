@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from portal.commands import everything
+from portal.commands import portal
 
 
 def main() -> None:
     """Run one command."""
-    everything()(prog_name="portal")
+    portal(prog_name="portal")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import importlib
 import importlib.resources
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,7 +42,7 @@ class LoadedMerchant:
 def names() -> list[str]:
     """Every connector there is."""
     shipped = {path.parent.name for path in FOLDER.glob("*/connector.toml")}
-    return sorted(shipped | {point.name for point in entry_points(group=ENTRY_POINT_GROUP)})
+    return sorted(shipped | {point.name for point in _installed()})
 
 
 def load_merchant(
@@ -77,9 +78,14 @@ def load_merchant(
     return LoadedMerchant(manifest, made(context))
 
 
+@cache
+def _installed() -> EntryPoints:
+    return entry_points(group=ENTRY_POINT_GROUP)
+
+
 def _locate(connector: str) -> tuple[str, Path]:
     places = {f"connectors.merchants.{connector}": FOLDER / connector} if (FOLDER / connector / "connector.toml").is_file() else {}
-    for point in entry_points(group=ENTRY_POINT_GROUP, name=connector):
+    for point in _installed().select(name=connector):
         places[point.value] = Path(str(importlib.resources.files(point.value)))
     if not places:
         known = ", ".join(names())

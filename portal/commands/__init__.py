@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
 from portal.commands.language import say
 
+PLACES = {
+    "demo": "demonstration", "test": "testing", "serve": "serving", "worker": "serving", "check": "checking",
+    "db": "database", "catalog": "catalog", "connectors": "catalog", "directory": "directory", "rights": "rights",
+    "ceilings": "rights", "charges": "billing", "verify": "billing", "audit": "billing",
+}  # fmt: skip
+"""Which module holds which command, in the order they are used; only the one that runs is loaded."""
+
 
 class Commands(click.Group):
-    """Commands listed in the order they are used, not by the alphabet."""
+    """Commands that are loaded when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return [*PLACES, *self.commands.keys() - PLACES.keys()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in PLACES and cmd_name not in self.commands:
+            import_module(f"portal.commands.{PLACES[cmd_name]}").register(self)
+        return super().get_command(ctx, cmd_name)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, help=say("Guichet: online services for employees, paid on the company's Internet invoice."))
@@ -19,16 +33,7 @@ def portal() -> None:
     """Every command is a line of `portal help`."""
 
 
-def everything() -> click.Group:
-    """The command line with all its commands."""
-    from portal.commands import billing, catalog, checking, database, demonstration, directory, rights, serving, testing
-
-    for module in (demonstration, testing, serving, checking, database, catalog, directory, rights, billing):
-        module.register(portal)
-
-    @portal.command("help", help=say("This list."))
-    @click.pass_context
-    def show_help(ctx: click.Context) -> None:
-        click.echo(portal.get_help(ctx.parent or ctx))
-
-    return portal
+@portal.command("help", help=say("This list."))
+@click.pass_context
+def show_help(ctx: click.Context) -> None:
+    click.echo(portal.get_help(ctx.parent or ctx))

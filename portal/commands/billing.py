@@ -11,7 +11,8 @@ from portal.billing.outbox import Task
 from portal.billing.worker import work_once
 from portal.checkout.books import compare
 from portal.checkout.verification import verify as prove
-from portal.commands.context import FOUND_WRONG, json_option, opened, print_rows
+from portal.commands.context import json_option, opened, print_rows
+from portal.commands.ending import FOUND_WRONG
 from portal.commands.language import say
 
 

@@ -7,7 +7,8 @@ import click
 from connectors.merchants import registry
 from portal.catalog import offers
 from portal.catalog.synchronisation import synchronise
-from portal.commands.context import BAD_USAGE, FOUND_WRONG, json_option, opened, print_rows, stop
+from portal.commands.context import json_option, opened, print_rows
+from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
 from portal.commands.language import say, terminal_language
 from portal.languages import in_language
 

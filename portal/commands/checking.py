@@ -14,8 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from connectors.contract import ConnectorError, Problem
 from portal import clock
 from portal.billing.outbox import Task
-from portal.commands.context import FOUND_WRONG, json_option, opened
+from portal.commands.context import json_option, opened
 from portal.commands.directory_words import finding_in_words
+from portal.commands.ending import FOUND_WRONG
 from portal.commands.language import say, terminal_language
 from portal.installation import Installation
 from portal.languages import in_language

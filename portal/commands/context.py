@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from flask_babel import force_locale
@@ -14,14 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from portal import logs, settings
+from portal.commands.ending import BAD_USAGE, stop
 from portal.commands.language import say, terminal_language
 from portal.directory.lookup import LdapDirectory
 from portal.installation import Installation, directory_config, open_installation
 from portal.migrations import schema
 from portal.settings import Settings, SettingsError
-
-FOUND_WRONG = 1
-BAD_USAGE = 2
 
 json_option = click.option("--json", "as_json", is_flag=True, help=say("Print JSON instead of a table."))
 
@@ -61,12 +59,6 @@ def in_words(installation: Installation) -> Iterator[None]:
 
     with create_app(installation=installation).app_context(), force_locale(terminal_language()):
         yield
-
-
-def stop(sentence: str, code: int) -> NoReturn:
-    """End the command with a sentence and an exit code."""
-    click.echo(sentence, err=True)
-    sys.exit(code)
 
 
 def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str) -> None:

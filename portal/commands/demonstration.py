@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import signal
 import socket
@@ -9,22 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import httpx2
 
-from portal import logs, settings
-from portal.catalog.synchronisation import synchronise
-from portal.commands.context import BAD_USAGE, stop
+from portal.commands.ending import BAD_USAGE, stop
 from portal.commands.language import say, terminal_language
-from portal.installation import Installation, open_installation
-from portal.migrations import schema
-from portal.money import parse_amount
-from portal.rights.ceilings import add_ceiling
-from portal.rights.rules import add_rule
-from portal.rights.scopes import Scope
 
 if TYPE_CHECKING:
     from demo.company import Company
@@ -42,7 +36,6 @@ def register(group: click.Group) -> None:
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help=say("Keep the data in this folder instead of a temporary one."))
 @click.option("--port", default=PORTAL_PORT, show_default=True, help=say("Port of the portal; the next free one when it is taken."))
 def demo(keep: Path | None, port: int) -> None:
-    logs.configure(level=30)
     with tempfile.TemporaryDirectory(prefix="guichet-demo-") as temporary:
         folder = (keep or Path(temporary)).absolute()
         try:
@@ -54,68 +47,65 @@ def demo(keep: Path | None, port: int) -> None:
 
 
 def _run(folder: Path, port: int) -> None:
-    from demo.company import start_company
-
-    company = start_company(folder, _free_port(CONSOLE_PORT))
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
+    configuration = folder / "portal.toml"
+    portal = _start_portal(configuration, folder / "portal.log")
     try:
-        configuration = folder / "portal.toml"
-        configuration.write_text(company.configuration(port), encoding="utf-8")
-        _furnish(configuration)
-        with _portal(configuration, folder / "portal.log") as portal:
-            try:
-                _wait_until_ready(port, portal, folder)
-                _print_welcome(company, port, folder)
-                portal.wait()
-            except KeyboardInterrupt:
-                click.echo("\n" + say("Stopping."))
-            finally:
-                portal.terminate()
+        from demo.company import start_company
+
+        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
+        company = start_company(folder, _free_port(CONSOLE_PORT))
+        try:
+            configuration.write_text(company.configuration(port), encoding="utf-8")
+            _tell(portal, configuration)
+            _wait_until_ready(port, portal, folder)
+            _print_welcome(company, port, folder)
+            portal.wait()
+        except KeyboardInterrupt:
+            click.echo("\n" + say("Stopping."))
+        finally:
+            portal.terminate()
+            portal.wait()
+            company.stop()
     finally:
-        company.stop()
+        portal.terminate()
 
 
-def _furnish(configuration: Path) -> None:
-    """A database with its rules, its ceiling and its catalogue; nothing is done twice."""
-    installation = open_installation(settings.load(configuration, {}))
-    fresh = schema.version(installation.database) is None
-    schema.upgrade(installation.database)
-    if fresh:
-        _make_rules(installation)
-    synchronise(installation.database, installation.merchants)
-    installation.close()
-
-
-def _make_rules(installation: Installation) -> None:
-    from demo import people
-
-    with installation.database.transaction() as session:
-        for group, right in (
-            (people.GROUP_ACHATS, "buy"), (people.GROUP_CONSULTATION, "browse"),
-        ):  # fmt: skip
-            add_rule(session, "demonstration", group, Scope("all"), right, "allow")
-        add_ceiling(
-            session, "demonstration", "each", people.GROUP_STAGIAIRES, Scope("all"), "month", parse_amount("20.00"), "EUR"
-        )
-
-
-def _portal(configuration: Path, log_file: Path) -> subprocess.Popen[bytes]:
+def _start_portal(configuration: Path, log_file: Path) -> subprocess.Popen[bytes]:
+    """It loads while the company opens, and begins when it is told the configuration's name."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
     environment["PORTAL_CONFIG"] = str(configuration)
-    log = log_file.open("ab")
-    return subprocess.Popen([sys.executable, "-m", "portal", "serve"], env=environment, stdout=log, stderr=log, start_new_session=True)
+    with log_file.open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "demo.portal"], env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def _tell(portal: subprocess.Popen[bytes], configuration: Path) -> None:
+    if portal.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), portal.stdin as pipe:
+            pipe.write(f"{configuration}\n".encode())
 
 
 def _wait_until_ready(port: int, portal: subprocess.Popen[bytes], folder: Path) -> None:
     give_up = time.monotonic() + START_LIMIT_S
     while time.monotonic() < give_up and portal.poll() is None:
-        try:
-            if httpx2.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=2).status_code == 200:
-                return
-        except httpx2.HTTPError:
-            time.sleep(0.1)
+        if _is_ready(port):
+            return
+        time.sleep(0.05)
     last = (folder / "portal.log").read_text(encoding="utf-8", errors="replace")[-2000:]
     stop(say("The portal did not start. The end of its log:") + "\n" + last, 1)
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _print_welcome(company: Company, port: int, folder: Path) -> None:

@@ -7,7 +7,8 @@ from sqlalchemy import select
 
 from portal import money, words
 from portal.catalog import offers
-from portal.commands.context import BAD_USAGE, FOUND_WRONG, in_words, json_option, opened, print_rows, stop
+from portal.commands.context import in_words, json_option, opened, print_rows
+from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
 from portal.commands.language import say, terminal_language
 from portal.directory import accounts
 from portal.directory.answers import Yes

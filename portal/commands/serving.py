@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
-import subprocess
-import sys
 import threading
 import time
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import click
@@ -21,6 +21,7 @@ from portal.commands.context import opened, read_settings
 from portal.commands.language import say
 from portal.database import Database
 from portal.migrations import schema
+from portal.settings import Settings
 
 log = logs.get(__name__)
 
@@ -54,29 +55,62 @@ class WebServer(BaseApplication):  # type: ignore[misc]
 @click.option("--processes", default=2, show_default=True, help=say("Web processes."))
 @click.option("--threads", default=8, show_default=True, help=say("Threads in each web process."))
 def serve(bind: str, processes: int, threads: int) -> None:
-    settings = read_settings()
-    schema.upgrade(Database(settings.database_url))
-    address = urlsplit(str(settings.portal.public_url))
-    bind = bind or f"{address.hostname}:{address.port or 80}"
-    child = subprocess.Popen([sys.executable, "-m", "portal", "worker", "--parent", str(os.getpid())])
-    threading.Thread(target=_end_with, args=(child,), daemon=True).start()
-    try:
-        WebServer(
-            {
-                "bind": bind, "workers": processes, "threads": threads, "worker_class": "gthread",
-                "proc_name": "guichet", "graceful_timeout": 20, "timeout": 60, "loglevel": "warning",
-                "control_socket_disable": True,
-            }
-        ).run()  # fmt: skip
-    finally:
-        child.terminate()
-        child.wait(30)
+    serve_until_stopped(read_settings(), bind, processes, threads)
 
 
 @click.command(help=say("Work through the outbox: purchases to carry on, charges to capture or void."))
-@click.option("--parent", default=0, hidden=True)
 @click.option("--threads", default=2, show_default=True, help=say("Tasks worked on at a time."))
-def worker(parent: int, threads: int) -> None:
+def worker(threads: int) -> None:
+    _work(threads)
+
+
+def serve_until_stopped(settings: Settings, bind: str = "", processes: int = 2, threads: int = 8) -> None:
+    """Bring the database to this version, then serve until a signal; returns once everything has ended."""
+    database = Database(settings.database_url)
+    schema.upgrade(database)
+    database.close()
+    address = urlsplit(str(settings.portal.public_url))
+    parent = os.getpid()
+    worker_id, ended = _start_worker()
+    threading.Thread(target=_end_with_worker, args=(ended,), daemon=True).start()
+    try:
+        WebServer(
+            {
+                "bind": bind or f"{address.hostname}:{address.port or 80}", "workers": processes, "threads": threads,
+                "worker_class": "gthread", "proc_name": "guichet", "graceful_timeout": 20, "timeout": 60,
+                "loglevel": "warning", "control_socket_disable": True,
+            }
+        ).run()  # fmt: skip
+    finally:
+        # Web processes are forks that leave through here too; the worker is not theirs to end.
+        if os.getpid() == parent:
+            _stop_worker(worker_id, ended)
+
+
+def _start_worker() -> tuple[int, int]:
+    """A fork, made before any thread or connection; returns its id and a pipe that closes when it has ended."""
+    ended, alive = os.pipe()
+    parent = os.getpid()
+    worker_id = os.fork()
+    if worker_id:
+        os.close(alive)
+        return worker_id, ended
+    os.close(ended)
+    _leave_after_work(parent)
+
+
+def _leave_after_work(parent: int) -> NoReturn:
+    code = 1
+    try:
+        _work(parent=parent)
+        code = 0
+    except Exception:
+        log.exception("worker_died")
+    finally:
+        os._exit(code)
+
+
+def _work(threads: int = 2, parent: int = 0) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
@@ -95,9 +129,17 @@ def _watch(parent: int, stop: threading.Event) -> None:
     stop.set()
 
 
-def _end_with(child: subprocess.Popen[bytes]) -> None:
-    """When the worker dies, the server ends too: charges must never wait unnoticed."""
-    code = child.wait()
-    if code not in {0, -signal.SIGTERM}:
-        log.error("worker_died", code=code)
-        os.kill(os.getpid(), signal.SIGTERM)
+def _stop_worker(worker_id: int, ended: int) -> None:
+    """Ask the worker to end, and wait for the task it holds, 30 s at most."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(worker_id, signal.SIGTERM)
+    select.select([ended], [], [], 30)
+
+
+def _end_with_worker(ended: int) -> None:
+    """When the worker dies, the server ends too: charges must never wait unnoticed.
+
+    A pipe tells it, since the web server collects every child's exit code before anybody else can.
+    """
+    select.select([ended], [], [])
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from portal.commands.context import BAD_USAGE, FOUND_WRONG, stop
+from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
 from portal.commands.language import say
 
 ROOT = Path(__file__).parent.parent.parent
