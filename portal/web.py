@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, current_app, g, redirect, render_template, request, session, url_for
@@ -198,8 +199,17 @@ def _page_context() -> dict[str, Any]:
     return {
         "company": portal.company,
         "contact": portal.contact or gettext("your IT department"),
+        "here": _here(),
         "person": person,
         "page_language": language(),
         "languages": LANGUAGES,
         "zone": portal.zone,
     }
+
+
+def _here() -> str:
+    """The address that shows this page again; the answer to a form is shown by the page the form was on."""
+    if request.method == "GET":
+        return request.full_path.rstrip("?")
+    before = urlsplit(request.referrer or "")
+    return before._replace(scheme="", netloc="", fragment="").geturl() or "/"

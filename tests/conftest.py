@@ -24,6 +24,16 @@ from portal.rights.scopes import Scope
 for _name in [name for name in os.environ if name.startswith("PORTAL_")]:
     del os.environ[_name]
 
+NEEDS = {"slapd": "real/test_ldap.py", "chromium": "browser/"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a program the bootstrap could not bring; the run ends by naming it, and fails in CI."""
+    missing = [NEEDS[name] for name in os.environ.get("GUICHET_TESTS_MISSING", "").split(",") if name]
+    out = [item for item in items if any(place in item.path.as_posix() for place in missing)]
+    items[:] = [item for item in items if item not in out]
+    config.hook.pytest_deselected(items=out)
+
 
 @pytest.fixture
 def company(tmp_path: Path) -> Iterator[Company]:

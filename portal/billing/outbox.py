@@ -109,6 +109,11 @@ def postpone(session: Session, lease: Lease, delay_s: float, detail: str = "") -
     _write(session, lease, due_at=due, lease_until=None, owner="", last_detail=detail[:500])
 
 
+def open_subjects(session: Session) -> set[str]:
+    """The order numbers something is still to be done for."""
+    return set(session.scalars(select(Task.subject).where(Task.done_at.is_(None))))
+
+
 def back_off_s(attempts: int) -> float:
     """How long to wait after so many attempts: 1, 2, 4 … 300 seconds, a quarter of it at random."""
     wait = min(LONGEST_WAIT_S, 2.0 ** min(attempts, 9) / 2)

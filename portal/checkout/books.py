@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from connectors.contract import ConnectorError
 from portal import clock
+from portal.billing import outbox
 from portal.billing.charges import Charge
 from portal.checkout.orders import Order
 from portal.checkout.steps import Means
@@ -21,39 +22,54 @@ CHARGED_STATES = ("captured", "refunding", "refunded")
 
 @dataclass(frozen=True)
 class Books:
-    """What was compared: lines and totals in cents by book, and every difference."""
+    """What was compared: lines and totals in cents by book, and every difference.
+
+    `moving` are the orders something was still happening to: a line that only one book has yet is no difference.
+    """
 
     lines: dict[str, int]
     totals: dict[str, int]
     differences: list[Breach]
+    moving: frozenset[str] = frozenset()
 
 
 def compare(means: Means) -> Books:
     """Read all three books and compare them; a book that cannot be read is a difference."""
     with means.database.reading() as session:
-        first = session.scalar(select(func.min(Order.created_at))) or clock.now()
-        charged = _charged(session)
-        delivered = _delivered(session)
-    since = first - CLOCK_TOLERANCE
-    differences: list[Breach] = []
-    lines = {"portal": len(charged)}
-    totals = {"portal": sum(charged.values())}
-    theirs: dict[str, int] = {}
+        since = (session.scalar(select(func.min(Order.created_at))) or clock.now()) - CLOCK_TOLERANCE
+        moving = outbox.open_subjects(session)
+    unreadable: list[Breach] = []
+    theirs = {"operator": _operator_book(means, since, unreadable)}
+    for key in sorted(means.merchants.loaded):
+        theirs[f"merchant {key}"] = _merchant_book(means, key, since, unreadable)
+    # Ours last: whatever they knew, and is not in motion, we know by now.
+    with means.database.reading() as session:
+        moving |= outbox.open_subjects(session)
+        ours = {"operator": _charged(session)}
+        ours |= {f"merchant {key}": book for key, book in _delivered(session).items()}
+    differences = unreadable
+    for name in sorted(ours.keys() | theirs.keys()):
+        book = theirs.get(name, {})
+        if name not in theirs:
+            differences.append(Breach(6, name, "it is no longer configured, so its book cannot be read"))
+        elif book is not None:
+            differences += _differences(name, ours.get(name, {}), book, moving)
+    read = {"portal": ours["operator"]} | {name: book for name, book in theirs.items() if book is not None}
+    lines = {name: len(book) for name, book in read.items()}
+    totals = {name: sum(book.values()) for name, book in read.items()}
+    return Books(lines, totals, differences, frozenset(moving))
+
+
+def _operator_book(means: Means, since: datetime, unreadable: list[Breach]) -> dict[str, int] | None:
+    book: dict[str, int] = {}
     try:
         for item in means.operator.list_charges(since):
             if item.state == "captured":
-                theirs[item.reference] = theirs.get(item.reference, 0) + item.amount_cents
+                book[item.reference] = book.get(item.reference, 0) + item.amount_cents
     except ConnectorError as error:
-        differences.append(Breach(6, "operator", f"its list cannot be read: {error}"))
-    else:
-        differences += _differences("operator", charged, theirs)
-    lines["operator"], totals["operator"] = len(theirs), sum(theirs.values())
-    for key in sorted({*means.merchants.loaded, *delivered}):
-        book = _merchant_book(means, key, since, differences)
-        if book is not None:
-            differences += _differences(f"merchant {key}", delivered.get(key, {}), book)
-            lines[key], totals[key] = len(book), sum(book.values())
-    return Books(lines, totals, differences)
+        unreadable.append(Breach(6, "operator", f"its list cannot be read: {error}"))
+        return None
+    return book
 
 
 def _charged(session: Session) -> dict[str, int]:
@@ -69,26 +85,24 @@ def _delivered(session: Session) -> dict[str, dict[str, int]]:
     return books
 
 
-def _merchant_book(means: Means, key: str, since: datetime, differences: list[Breach]) -> dict[str, int] | None:
-    merchant = means.merchants.loaded.get(key)
-    if merchant is None:
-        differences.append(Breach(6, f"merchant {key}", "it is no longer configured, so its book cannot be read"))
-        return None
+def _merchant_book(means: Means, key: str, since: datetime, unreadable: list[Breach]) -> dict[str, int] | None:
     book: dict[str, int] = {}
     try:
-        for line in merchant.connector.list_orders(since):
+        for line in means.merchants.loaded[key].connector.list_orders(since):
             if line.state == "delivered":
                 book[line.reference] = book.get(line.reference, 0) + line.gross_cents
     except ConnectorError as error:
-        differences.append(Breach(6, f"merchant {key}", f"its list cannot be read: {error}"))
+        unreadable.append(Breach(6, f"merchant {key}", f"its list cannot be read: {error}"))
         return None
     return book
 
 
-def _differences(whose: str, ours: dict[str, int], theirs: dict[str, int]) -> list[Breach]:
+def _differences(whose: str, ours: dict[str, int], theirs: dict[str, int], moving: set[str]) -> list[Breach]:
     found = []
     for number in sorted(ours.keys() | theirs.keys()):
         here, there = ours.get(number), theirs.get(number)
-        if here != there:
-            found.append(Breach(6, number, f"{whose}: ours {here if here is not None else '-'}, theirs {there if there is not None else '-'}"))
+        on_its_way = number in moving and (here is None or there is None)
+        if here != there and not on_its_way:
+            detail = f"{whose}: ours {'-' if here is None else here}, theirs {'-' if there is None else there}"
+            found.append(Breach(6, number, detail))
     return found

@@ -33,8 +33,17 @@ def register(app: Flask, _installation: Installation) -> None:
 
 @checkout.get("/offers/<slug>")
 def offer(slug: str) -> ResponseReturnValue:
-    """The first click: the panel, in place of its card or on a page of its own."""
-    return _show_panel(_open_panel(slug))
+    """The first click: the panel, in place of its card or on a page of its own; with `quote`, priced already."""
+    panel = _open_panel(slug)
+    token = request.args.get("quote", "")
+    with installation().database.reading() as session:
+        known = find_quote(session, token, account().id) if token else None
+        order = orders.find_by_token(session, token, account().id) if known else None
+    if order:
+        return redirect(url_for("checkout.purchase", number=order.number))
+    if known and known.offer_id == panel.offer.id:
+        panel.quote, panel.typed = known, dict(known.inputs)
+    return _show_panel(panel)
 
 
 @checkout.get("/offers/<slug>/card")
@@ -42,7 +51,7 @@ def card(slug: str) -> ResponseReturnValue:
     """Close the panel again."""
     panel = _open_panel(slug)
     if not wants_fragment():
-        return redirect(url_for("catalog.home", _anchor=slug))
+        return redirect(url_for("catalog.home", _anchor=f"offer-{slug}"))
     return render_template("catalog/_card.html", offer=panel.offer, buying=panel.decision)
 
 
@@ -59,6 +68,9 @@ def quote(slug: str) -> ResponseReturnValue:
         house = installation()
         asked = "ask" in request.form or bool(picked)
         price(panel, house.database, house.merchants, account().id, _buyer(), asked=asked)
+    if panel.quote and not wants_fragment():
+        # A page of its own address: the back button finds it again, and never sends a form twice.
+        return redirect(url_for("checkout.offer", slug=slug, quote=panel.quote.token), code=303)
     return _show_panel(panel, part=not picked)
 
 
@@ -147,7 +159,7 @@ def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> Respo
         template = "checkout/_quote.html" if part else "checkout/_panel.html"
     body = render_template(
         template, panel=panel, offer=panel.offer, asks_password=asks_password,
-        cost_centre=account().cost_centre, asked="ask" in request.form or "pick" in request.form,
+        cost_centre=account().cost_centre, asked=bool({"ask", "pick", "quote"} & set(request.values)),
     )  # fmt: skip
     headers = {} if part or not wants_fragment() else {"HX-Retarget": f"#offer-{panel.offer.slug}", "HX-Reswap": "outerHTML"}
     return body, status, headers

@@ -64,6 +64,8 @@ def verify(books: bool) -> None:
             for name, lines in compared.lines.items():
                 cents = compared.totals[name]
                 click.echo(say("%(name)s: %(lines)s lines, %(cents)s cents", name=name, lines=lines, cents=cents))
+            if compared.moving:
+                click.echo(say("Still on their way, and not compared until they have arrived: %(numbers)s", numbers=", ".join(sorted(compared.moving))))
     for breach in breaches:
         click.echo(say("Invariant %(number)s broken, %(subject)s: %(detail)s", number=breach.invariant, subject=breach.subject, detail=breach.detail))
     if breaches:

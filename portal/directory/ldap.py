@@ -11,8 +11,10 @@ import ipaddress
 import math
 import socket
 import ssl
-import threading
 import time
+from collections import deque
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +33,7 @@ from ldap3.utils.conv import escape_filter_chars
 from portal.directory.config import DirectoryConfig, DirectoryUnknown
 
 COOL_DOWN_S = 20
+MOST_IDLE = 8
 SUCCESS, NO_SUCH_OBJECT, SIZE_LIMIT, INVALID_CREDENTIALS = 0, 32, 4, 49
 BROKEN_CONNECTION = (LDAPSessionTerminatedByServerError, LDAPSocketReceiveError, LDAPSocketSendError, LDAPSocketOpenError)
 
@@ -59,35 +62,44 @@ class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]
 
 
 class LdapServers:
-    """The servers of one site; safe to use from several threads (T12: one service connection each).
+    """The servers of one site; safe to use from several threads (T12: a connection serves one of them at a time).
 
     Deadlines are moments of `time.monotonic()`. Every method raises `DirectoryUnknown`.
     """
 
     def __init__(self, config: DirectoryConfig) -> None:
         self.config = config
-        self._local = threading.local()
+        self._idle: deque[ldap3.Connection] = deque()
         self._resting: dict[str, float] = {}
 
     def search(self, base: str, test: str, attributes: list[str], deadline: float, *, one: bool = False) -> list[Entry]:
         """Entries under `base` that pass `test`, or with `one` the entry `base` itself; a list that was cut is not an answer."""
-        return self._search(base, test, ldap3.BASE if one else ldap3.SUBTREE, attributes, deadline)
+        scope = ldap3.BASE if one else ldap3.SUBTREE
+        try:
+            return self._search(base, test, scope, attributes, deadline)
+        except BROKEN_CONNECTION:
+            # T11: what waited here has gone stale, and so may have its neighbours.
+            self.close()
+        try:
+            return self._search(base, test, scope, attributes, deadline)
+        except BROKEN_CONNECTION as error:
+            raise DirectoryUnknown("unreachable", str(error)) from error
 
     def count(self, base: str, test: str, deadline: float) -> int:
         """How many entries pass, by pages of 500, so that a size limit does not hide the number."""
-        connection = self._connected(deadline)
         try:
-            entries = connection.extend.standard.paged_search(
-                base, test, ldap3.SUBTREE, ldap3.DEREF_NEVER, attributes=["1.1"], paged_size=500, generator=True
-            )
-            return sum(1 for entry in entries if entry.get("type") == "searchResEntry")
+            with self._borrowed(deadline) as connection:
+                entries = connection.extend.standard.paged_search(
+                    base, test, ldap3.SUBTREE, ldap3.DEREF_NEVER, attributes=["1.1"], paged_size=500, generator=True
+                )
+                return sum(1 for entry in entries if entry.get("type") == "searchResEntry")
         except (LDAPException, OSError) as error:
-            self.close()
             raise DirectoryUnknown("answer", str(error)) from error
 
     def bind_as(self, dn: str, password: str, deadline: float) -> bool:
         """T8, T9, T12: one bind, never repeated, with the password's own bytes, on a connection of its own."""
-        url = self._connected(deadline).directory_url
+        with self._borrowed(deadline) as service:
+            url = service.directory_url
         connection = self._open(url, deadline, dn, password)
         try:
             bound = _bind(connection)
@@ -106,35 +118,48 @@ class LdapServers:
             _close(connection)
 
     def close(self) -> None:
-        """Close this thread's connection; the others end with their threads."""
-        connection: ldap3.Connection | None = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if connection is not None:
-            _close(connection)
+        """Close the connections nobody is using."""
+        while self._idle:
+            with contextlib.suppress(IndexError):
+                _close(self._idle.pop())
 
-    def _search(self, base: str, test: str, scope: str, attributes: list[str], deadline: float) -> list[dict[str, Any]]:
-        """One search on this thread's service connection; a connection gone stale is replaced once (T11)."""
-        for attempt in (1, 2):
-            connection = self._connected(deadline)
-            try:
+    def _search(self, base: str, test: str, scope: str, attributes: list[str], deadline: float) -> list[Entry]:
+        try:
+            with self._borrowed(deadline) as connection:
                 return _entries(connection, base, test, scope, attributes)
-            except BROKEN_CONNECTION as error:
-                self.close()
-                if attempt == 2:
-                    raise DirectoryUnknown("unreachable", str(error)) from error
-            except LDAPInvalidFilterError as error:
-                raise DirectoryUnknown("configuration", f"filter {test}") from error
-            except (LDAPException, OSError) as error:
-                self.close()
-                raise DirectoryUnknown("answer", f"{type(error).__name__}: {error}") from error
-        raise AssertionError("two attempts were made")
+        except BROKEN_CONNECTION:
+            raise
+        except LDAPInvalidFilterError as error:
+            raise DirectoryUnknown("configuration", f"filter {test}") from error
+        except (LDAPException, OSError) as error:
+            raise DirectoryUnknown("answer", f"{type(error).__name__}: {error}") from error
 
-    def _connected(self, deadline: float) -> ldap3.Connection:
-        connection: ldap3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None or connection.closed:
+    @contextlib.contextmanager
+    def _borrowed(self, deadline: float) -> Iterator[ldap3.Connection]:
+        """A service connection for one question; it is kept for the next unless it broke."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
             connection = self._first_answering(deadline)
-            self._local.connection = connection
-        return connection
+        connection.socket.settimeout(max(0.1, deadline - time.monotonic()))
+        healthy = True
+        try:
+            yield connection
+        except (LDAPException, OSError):
+            healthy = False
+            raise
+        finally:
+            if healthy and len(self._idle) < MOST_IDLE:
+                self._idle.append(connection)
+            else:
+                _close(connection)
+
+    @cached_property
+    def _tls(self) -> _VerifyingTls:
+        try:
+            return _VerifyingTls(self.config.ca_file)
+        except OSError as error:
+            raise DirectoryUnknown("tls", f"{self.config.ca_file}: {error}") from error
 
     def _first_answering(self, deadline: float) -> ldap3.Connection:
         """T13: our own failover; a server that failed rests for a while, unless all of them do."""
@@ -168,7 +193,7 @@ class LdapServers:
         try:
             server = ldap3.Server(
                 parts.hostname, port=parts.port or (636 if secure else 389), use_ssl=secure,
-                tls=_VerifyingTls(self.config.ca_file), get_info=ldap3.NONE, connect_timeout=max(0.1, left),
+                tls=self._tls, get_info=ldap3.NONE, connect_timeout=max(0.1, left),
                 allowed_referral_hosts=[],
             )  # fmt: skip
             connection = ldap3.Connection(

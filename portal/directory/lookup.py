@@ -81,7 +81,7 @@ class LdapDirectory:
         return findings
 
     def close(self) -> None:
-        """Close this thread's connection; the others end with their threads."""
+        """Close the connections nobody is using."""
         self._servers.close()
 
     def _deadline(self) -> float:
