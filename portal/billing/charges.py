@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, select
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from connectors.contract import ChargeRequest
@@ -132,9 +132,19 @@ def note(session: Session, charge: Charge, event: str, evidence: dict[str, Any])
 
 def want_capture(session: Session, order_number: str) -> None:
     """The order was delivered: capture its charge, at any later time, by any worker."""
+    note(session, of_order(session, order_number), "capture_wanted", {})
     outbox.enqueue(session, "capture", order_number)
 
 
 def want_void(session: Session, order_number: str) -> None:
     """The order failed: nothing may stay reserved at the operator."""
+    note(session, of_order(session, order_number), "void_wanted", {})
     outbox.enqueue(session, "void", order_number)
+
+
+def settling_since(session: Session, charge: Charge) -> datetime:
+    """When it was last wanted that a charge be captured or voided: a long preparation is no operator's silence."""
+    wanted = select(func.max(ChargeEvent.at)).where(
+        ChargeEvent.charge_id == charge.id, ChargeEvent.event.in_(["capture_wanted", "void_wanted"])
+    )
+    return session.scalar(wanted) or charge.created_at

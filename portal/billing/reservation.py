@@ -37,7 +37,11 @@ class Reserved:
 
 @dataclass(frozen=True)
 class NotReserved:
-    """Certainly nothing is reserved nor ever will be under this key; `code` says why."""
+    """The purchase cannot go on; `code` says why.
+
+    The charge's own state says the rest: `voided` when certainly nothing is reserved, `disputed` when an
+    admin must look, and still `new` when an earlier request may have been recorded, so that it must be voided.
+    """
 
     code: str
 
@@ -84,7 +88,11 @@ def _record(session: Session, charge: Charge, outcome: OperatorOutcome, *, first
     if isinstance(outcome, OperatorCharge):
         return _record_found(session, charge, outcome, evidence)
     if isinstance(outcome, Refused):
-        charges.move(session, charge, "voided", evidence)
+        if first:
+            charges.move(session, charge, "voided", evidence)
+        else:
+            # The earlier request, whose reply was lost, may have been recorded: the charge stays open to be voided.
+            charges.note(session, charge, "refused_later", evidence)
         log.warning("charge_refused", order=charge.order_number, code=outcome.code, detail=outcome.detail)
         return NotReserved(f"operator_{outcome.code}")
     if isinstance(outcome, Unreachable) and first:

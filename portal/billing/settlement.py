@@ -1,7 +1,7 @@
 """Bring a charge to its end at the operator: capture what was delivered, void what was not.
 
 Both run from the outbox and can be repeated: after a first attempt they look before they send. What
-nobody can decide within `DEADLINE` becomes a dispute, with its evidence.
+nobody can decide within `DEADLINE` of being wanted becomes a dispute, with its evidence.
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ def capture(database: Database, operator: OperatorAdapter, lease: Lease) -> None
     if outcome is None or (isinstance(outcome, OperatorCharge) and outcome.state == "reserved"):
         outcome = operator.confirm(charge.operator_ref)
     with database.transaction() as session:
+        outbox.renew(session, lease)
         charge = charges.of_order(session, lease.subject)
         if isinstance(outcome, OperatorCharge) and outcome.state == "captured":
             return _captured(session, lease, charge, outcome)
-        if isinstance(outcome, Refused) or (
-            isinstance(outcome, OperatorCharge) and outcome.state in {"voided", "denied"}
-        ):
+        # Credentials are mended by an administrator, not by giving up every charge that is due meanwhile.
+        refused = isinstance(outcome, Refused) and outcome.code != "credentials"
+        if refused or (isinstance(outcome, OperatorCharge) and outcome.state in {"voided", "denied"}):
             return _dispute(session, lease, charge, outcome)
         return _wait(session, lease, charge, outcome)
 
@@ -60,6 +61,7 @@ def void(database: Database, operator: OperatorAdapter, lease: Lease) -> None:
         if isinstance(outcome, OperatorCharge) and outcome.state in {"reserved", "processing"}:
             outcome = operator.cancel(outcome.ref)
     with database.transaction() as session:
+        outbox.renew(session, lease)
         charge = charges.of_order(session, lease.subject)
         absent = isinstance(outcome, NotFound) and (
             charge.sent_at is None or clock.now() - charge.sent_at > LIST_LAG
@@ -102,7 +104,7 @@ def _dispute(session: Session, lease: Lease, charge: Charge, outcome: OperatorOu
 
 def _wait(session: Session, lease: Lease, charge: Charge, outcome: OperatorOutcome | NotFound) -> None:
     evidence = evidence_of(outcome)
-    if clock.now() - charge.created_at > DEADLINE:
+    if clock.now() - charges.settling_since(session, charge) > DEADLINE:
         return _dispute(session, lease, charge, outcome)
     charges.note(session, charge, "unanswered", evidence)
     delay = getattr(outcome, "retry_after_s", None) or outbox.back_off_s(lease.attempts)

@@ -49,10 +49,11 @@ def reserve_amount(means: Means, number: str, lease: Lease) -> Wait | None:
         outbox.renew(session, lease)
         order = orders.by_number(session, number)
         if isinstance(reservation, NotReserved):
-            if charges.of_order(session, number).state == "disputed":
+            charge = charges.of_order(session, number)
+            if charge.state == "disputed":
                 doubt(session, order, reservation.code, {})
             else:
-                fail(session, order, Reason(reservation.code), {}, void=False)
+                fail(session, order, Reason(reservation.code), {}, void=charge.state == "new")
         elif isinstance(reservation, InDoubt):
             if clock.now() - order.created_at < RESERVE_DEADLINE:
                 return Wait(reservation.detail, reservation.retry_after_s)
