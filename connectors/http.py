@@ -30,7 +30,13 @@ LONGEST_CHAIN = 3
 CREDENTIALS = {"authorization", "cookie", "x-api-key", "proxy-authorization"}
 
 # Raised before the first byte of the request has left.
-NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol)
+NEVER_SENT = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+)
 
 
 @dataclass(frozen=True)
@@ -99,14 +105,22 @@ class GuardedClient:
     """
 
     def __init__(
-        self, hosts: Sequence[str], network: Network = Network(), timeouts: Timeouts = Timeouts(), max_body: int = 20_000_000
+        self,
+        hosts: Sequence[str],
+        network: Network = Network(),
+        timeouts: Timeouts = Timeouts(),
+        max_body: int = 20_000_000,
     ) -> None:
         self.hosts = {host.lower() for host in hosts}
         self.timeouts = timeouts
         self.max_body = max_body
         limits = httpx2.Timeout(timeouts.read, connect=timeouts.connect)
         self._client = httpx2.Client(
-            verify=_trusted(network.ca_file), proxy=network.proxy or None, timeout=limits, follow_redirects=False, trust_env=True
+            verify=_trusted(network.ca_file),
+            proxy=network.proxy or None,
+            timeout=limits,
+            follow_redirects=False,
+            trust_env=True,
         )
 
     def request(

@@ -30,14 +30,18 @@ class Article:
 
 def _articles() -> dict[str, Article]:
     made = {}
-    for index, (subject, (angle, standfirst)) in enumerate((subject, angle) for angle in ANGLES for subject in SUBJECTS):
+    for index, (subject, (angle, standfirst)) in enumerate(
+        (subject, angle) for angle in ANGLES for subject in SUBJECTS
+    ):
         identifier = f"LE-2026-{index + 101}"
         paragraphs = (
             f"{subject} {angle} : c'est ce que montre une enquête imaginaire menée auprès de {120 + 7 * index} dirigeants.",
             "Les réponses divergent selon la taille des entreprises. Les plus petites attendent, les plus grandes avancent.",
             "Tous citent la même difficulté : prévoir à plus de six mois. Cet article est fictif et sert de démonstration.",
         )
-        made[identifier] = Article(identifier, f"{subject} {angle}", standfirst, f"{index % 27 + 1:02d}/{index % 11 + 1:02d}/2026", paragraphs)
+        made[identifier] = Article(
+            identifier, f"{subject} {angle}", standfirst, f"{index % 27 + 1:02d}/{index % 11 + 1:02d}/2026", paragraphs
+        )
     return made
 
 

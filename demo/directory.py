@@ -33,7 +33,9 @@ OPERATIONAL = ("entryUUID", "memberOf")
 class DirectoryServer:
     """A directory on a loopback port. `fault`: None, "down" (connections refused) or "hang" (never answers)."""
 
-    def __init__(self, tree: Tree, *, host: str = "127.0.0.1", port: int = 0, certificate: ServerCertificate | None = None) -> None:
+    def __init__(
+        self, tree: Tree, *, host: str = "127.0.0.1", port: int = 0, certificate: ServerCertificate | None = None
+    ) -> None:
         self.tree, self.host, self.port = tree, host, port
         self.context: ssl.SSLContext | None = None
         if certificate:
@@ -129,7 +131,9 @@ class Conversation:
                 if not await self._answer(message):
                     return
             except Garbage as error:
-                self._send(0, _result(asn.ExtendedResponse(), PROTOCOL_ERROR, str(error), name="1.3.6.1.4.1.1466.20036"))
+                self._send(
+                    0, _result(asn.ExtendedResponse(), PROTOCOL_ERROR, str(error), name="1.3.6.1.4.1.1466.20036")
+                )
                 await self.writer.drain()
                 return
 
@@ -272,7 +276,9 @@ class Conversation:
         self.writer.write(encoder.encode(message))
 
 
-def _result(response: Any, code: int, diagnostic: str = "", *, matched: str = "", name: str = "", value: str = "") -> Any:
+def _result(
+    response: Any, code: int, diagnostic: str = "", *, matched: str = "", name: str = "", value: str = ""
+) -> Any:
     response["resultCode"] = asn.ResultCode(code)
     response["matchedDN"] = matched
     response["diagnosticMessage"] = diagnostic
@@ -312,4 +318,3 @@ def _root(server: DirectoryServer) -> dict[str, list[str]]:
         "objectClass": ["top"], "namingContexts": [BASE], "supportedLDAPVersion": ["3"], "supportedControl": [PAGING],
         "supportedExtension": extensions, "vendorName": ["Guichet demonstration"],
     }  # fmt: skip
-

@@ -45,7 +45,11 @@ def values(tree: Tree, entry: Entry, name: str) -> list[str]:
     if lower in SECRET:
         return []
     if lower == "memberof":
-        return [item.dn for item in tree.entries() if entry.key in {normalise(dn) for dn in item.attributes.get("member", [])}]
+        return [
+            item.dn
+            for item in tree.entries()
+            if entry.key in {normalise(dn) for dn in item.attributes.get("member", [])}
+        ]
     return next((found for key, found in entry.attributes.items() if key.lower() == lower), [])
 
 

@@ -63,7 +63,11 @@ def read_search(message: bytes) -> Search:
     if len(fields) != 8:
         raise Malformed("a search has eight fields")
     base, scope, _deref, size, _time, _types, test, attributes = fields
-    controls = [_control(content) for _tag, content in elements(parts[2][1])] if len(parts) > 2 and parts[2][0] == CONTROLS else []
+    controls = (
+        [_control(content) for _tag, content in elements(parts[2][1])]
+        if len(parts) > 2 and parts[2][0] == CONTROLS
+        else []
+    )
     return Search(
         number=int.from_bytes(parts[0][1], "big"), base=_text(base[1]), scope=int.from_bytes(scope[1], "big"),
         size_limit=int.from_bytes(size[1], "big"), test=read_filter(*test),

@@ -56,7 +56,12 @@ class Tree:
         self.lock = threading.RLock()
         self._entries: dict[str, Entry] = {}
         self.readers: set[str] = set()
-        for dn, kind in ((BASE, "dcObject"), (PEOPLE, "organizationalUnit"), (GROUPS, "organizationalUnit"), (SERVICES, "organizationalUnit")):
+        for dn, kind in (
+            (BASE, "dcObject"),
+            (PEOPLE, "organizationalUnit"),
+            (GROUPS, "organizationalUnit"),
+            (SERVICES, "organizationalUnit"),
+        ):
             name, value = dn.split(",")[0].split("=")
             self._add(Entry(dn, {"objectClass": ["top", kind], name: [value]}))
 
@@ -73,7 +78,11 @@ class Tree:
 
     def add_person(self, login: str, password: str, attributes: Attributes) -> None:
         """A person; `attributes` holds at least `cn` and `sn`."""
-        content = {"objectClass": ["top", "person", "organizationalPerson", "inetOrgPerson"], "uid": [login], **attributes}
+        content = {
+            "objectClass": ["top", "person", "organizationalPerson", "inetOrgPerson"],
+            "uid": [login],
+            **attributes,
+        }
         self._add(Entry(f"uid={login},{PEOPLE}", content, password))
 
     def remove_person(self, login: str) -> None:
@@ -89,7 +98,12 @@ class Tree:
         """A group of people and groups (DNs); `rdn_value` is escaped as RFC 4514 wants; returns its DN."""
         dn = f"cn={rdn_value},{GROUPS}"
         name = rdn_value.replace("\\", "")
-        self._add(Entry(dn, {"objectClass": ["top", "groupOfNames"], "cn": [name], "description": [description], "member": members}))
+        self._add(
+            Entry(
+                dn,
+                {"objectClass": ["top", "groupOfNames"], "cn": [name], "description": [description], "member": members},
+            )
+        )
         return dn
 
     def add_member(self, group: str, login: str) -> None:
@@ -108,7 +122,9 @@ class Tree:
             entry.attributes["member"] = [dn for dn in entry.attributes["member"] if normalise(dn) not in gone]
 
     def _group(self, name: str) -> Entry:
-        return next(entry for entry in self._entries.values() if "member" in entry.attributes and name in entry.attributes["cn"])
+        return next(
+            entry for entry in self._entries.values() if "member" in entry.attributes and name in entry.attributes["cn"]
+        )
 
     def entries(self) -> list[Entry]:
         """Every entry, in the order it was added."""
@@ -122,7 +138,11 @@ class Tree:
 
     def people(self) -> list[Member]:
         """Everybody, for the demo's page."""
-        return [Member(item.dn, item.attributes["cn"][0], item.attributes["uid"][0]) for item in self.entries() if "uid" in item.attributes]
+        return [
+            Member(item.dn, item.attributes["cn"][0], item.attributes["uid"][0])
+            for item in self.entries()
+            if "uid" in item.attributes
+        ]
 
     def groups(self) -> list[Member]:
         """Every group with the logins and group names in it, for the demo's page."""
@@ -131,7 +151,11 @@ class Tree:
             if "member" in item.attributes:
                 found = [self.get(dn) for dn in item.attributes["member"]]
                 names = tuple((entry.attributes.get("uid") or entry.attributes["cn"])[0] for entry in found if entry)
-                shown.append(Member(item.dn, item.attributes["cn"][0], description=item.attributes["description"][0], members=names))
+                shown.append(
+                    Member(
+                        item.dn, item.attributes["cn"][0], description=item.attributes["description"][0], members=names
+                    )
+                )
         return shown
 
     def groups_above(self, dn: str) -> set[str]:

@@ -57,5 +57,12 @@ def docx(title: str, paragraphs: Sequence[str]) -> bytes:
 
 def _latin(text: str) -> str:
     # The PDF's built-in fonts hold Latin-1 only.
-    plain = text.replace("’", "'").replace("œ", "oe").replace("Œ", "OE").replace("€", "EUR").replace("–", "-").replace("\u202f", " ")
+    plain = (
+        text.replace("’", "'")
+        .replace("œ", "oe")
+        .replace("Œ", "OE")
+        .replace("€", "EUR")
+        .replace("–", "-")
+        .replace("\u202f", " ")
+    )
     return plain.encode("latin-1", "replace").decode("latin-1")

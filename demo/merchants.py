@@ -9,57 +9,32 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-import threading
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from demo.shops import SHOPS, Content, Refusal, Sale, Shop, price
+from demo.merchants_book import MerchantOrder, MerchantsBook
+from demo.shops import SHOPS, Refusal, Sale, Shop, price
 from demo.sockets import LoopbackServer, cut_connection
 
 DEMO_MERCHANTS = [(name, name, dict(shop.credentials)) for name, shop in SHOPS.items()]
 QUOTE_LIFE = timedelta(minutes=15)
 STAGES = (("Recherche", "Searching"), ("Analyse", "Analysing"), ("Rédaction", "Writing"))
-FAULTS = ("down", "slow", "hang", "error500", "cut_reply", "garbage", "price_change", "wrong_sum", "bad_document", "never")
-
-
-@dataclass
-class MerchantOrder:
-    """One line of a merchant's book; amounts in cents."""
-
-    merchant: str
-    offer: str
-    number: str
-    po_number: str
-    key: str
-    body_hash: str
-    net_cents: int
-    vat_cents: int
-    gross_cents: int
-    state: str
-    what: str
-    at: datetime
-    content: Content | None = None
-    ready_at: float = 0.0
-    percent_price: int = 100
-
-
-@dataclass
-class MerchantsBook:
-    """Every merchant's orders and quotes; safe to use from several threads."""
-
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    by_key: dict[tuple[str, str], MerchantOrder] = field(default_factory=dict)
-    quotes: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def orders(self) -> list[MerchantOrder]:
-        """Every order, oldest first."""
-        with self.lock:
-            return list(self.by_key.values())
+FAULTS = (
+    "down",
+    "slow",
+    "hang",
+    "error500",
+    "cut_reply",
+    "garbage",
+    "price_change",
+    "wrong_sum",
+    "bad_document",
+    "never",
+)
 
 
 class MerchantsServer:
@@ -140,7 +115,8 @@ def _application(server: MerchantsServer) -> Flask:
         if any(given.get(key) != value for key, value in wanted.items()):
             return jsonify(error={"code": "unauthorized"}), 401
         server.tokens[name] = secrets.token_urlsafe(16)
-        return jsonify(token=server.tokens[name], access_token=server.tokens[name], token_type="bearer", expires_in=3600)  # noqa: S106
+        made = server.tokens[name]
+        return jsonify({"token": made, "access_token": made, "token_type": "bearer", "expires_in": 3600})
 
     @app.get("/<name>/catalogue")
     def catalogue(name: str) -> ResponseReturnValue:
@@ -155,7 +131,7 @@ def _application(server: MerchantsServer) -> Flask:
         body = request.get_json()
         sale = next((sale for sale in SHOPS[name].sales if sale.id == body["offer"]), None)
         if sale is None:
-            return jsonify(error={"code": "unknown_offer", "fr": "Cette offre n'existe plus.", "en": "This offer no longer exists."}), 422
+            return _unprocessable("unknown_offer", "Cette offre n'existe plus.", "This offer no longer exists.")
         try:
             made = _quote(server, name, sale, body["inputs"])
         except Refusal as refusal:
@@ -203,6 +179,10 @@ def _is_signed_in(server: MerchantsServer, name: str, shop: Shop) -> bool:
     return name in server.tokens and header == f"Bearer {server.tokens[name]}"
 
 
+def _unprocessable(code: str, french: str, english: str) -> ResponseReturnValue:
+    return jsonify(error={"code": code, "fr": french, "en": english}), 422
+
+
 def _offer(shop: Shop, sale: Sale) -> dict[str, Any]:
     def words(pair: tuple[str, str]) -> dict[str, str]:
         return {"fr": pair[0], "en": pair[1]}
@@ -213,7 +193,9 @@ def _offer(shop: Shop, sale: Sale) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _quote(server: MerchantsServer, name: str, sale: Sale, inputs: dict[str, str], percent: int = 100) -> dict[str, Any]:
+def _quote(
+    server: MerchantsServer, name: str, sale: Sale, inputs: dict[str, str], percent: int = 100
+) -> dict[str, Any]:
     subject = SHOPS[name].subject(sale, inputs)
     made = {
         "quote": f"Q-{secrets.token_hex(8)}", "subject": subject, "price": price(sale, percent),
@@ -223,7 +205,12 @@ def _quote(server: MerchantsServer, name: str, sale: Sale, inputs: dict[str, str
     if server.fault(name) == "wrong_sum":
         made["price"]["vat"] = "9.99"
     with server.book.lock:
-        server.book.quotes[made["quote"]] = {"sale": sale, "inputs": dict(inputs), "percent": percent, "subject": subject}
+        server.book.quotes[made["quote"]] = {
+            "sale": sale,
+            "inputs": dict(inputs),
+            "percent": percent,
+            "subject": subject,
+        }
     return made
 
 
@@ -240,20 +227,26 @@ def _take_order(server: MerchantsServer, name: str) -> ResponseReturnValue:
         if known is None:
             quoted = server.book.quotes.get(body["quote"])
             if quoted is None:
-                return jsonify(error={"code": "unknown_quote", "fr": "Ce devis n'existe plus.", "en": "This quote no longer exists."}), 422
+                return _unprocessable("unknown_quote", "Ce devis n'existe plus.", "This quote no longer exists.")
             if fault == "price_change" and quoted["percent"] == 100:
                 new = _quote(server, name, quoted["sale"], quoted["inputs"], 120)
                 return jsonify(error={"code": "price_changed"}, quote=new), 409
             known = _book_order(server, name, quoted, body, key, body_hash, fault)
         elif known.body_hash != body_hash:
-            return jsonify(error={"code": "conflict", "fr": "Clé déjà utilisée.", "en": "Key already used."}), 422
+            return _unprocessable("conflict", "Clé déjà utilisée.", "Key already used.")
     if fault == "cut_reply":
         cut_connection()
     return jsonify(_order_json(server, known)), 201
 
 
 def _book_order(
-    server: MerchantsServer, name: str, quoted: dict[str, Any], body: dict[str, Any], key: str, body_hash: str, fault: str
+    server: MerchantsServer,
+    name: str,
+    quoted: dict[str, Any],
+    body: dict[str, Any],
+    key: str,
+    body_hash: str,
+    fault: str,
 ) -> MerchantOrder:
     sale: Sale = quoted["sale"]
     content = SHOPS[name].make(sale, quoted["inputs"])
@@ -284,9 +277,17 @@ def _order_json(server: MerchantsServer, order: MerchantOrder) -> dict[str, Any]
         stage = STAGES[min(2, int(done * 3))]
         content |= {"retry_after": 1, "percent": int(done * 100), "stage": {"fr": stage[0], "en": stage[1]}}
     elif order.state == "refused":
-        content |= {"code": "no_data", "words": {"fr": "Le marchand n'a rien trouvé. Rien n'est facturé.", "en": "The merchant found nothing. Nothing is charged."}}
+        content |= {
+            "code": "no_data",
+            "words": {
+                "fr": "Le marchand n'a rien trouvé. Rien n'est facturé.",
+                "en": "The merchant found nothing. Nothing is charged.",
+            },
+        }
     elif order.content and order.content.rows:
-        rows = [{"label": {"fr": french, "en": english}, "value": value} for french, english, value in order.content.rows]
+        rows = [
+            {"label": {"fr": french, "en": english}, "value": value} for french, english, value in order.content.rows
+        ]
         content["delivery"] = {"kind": "data", "rows": rows}
     elif order.content:
         content["delivery"] = {

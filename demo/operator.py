@@ -16,10 +16,9 @@ from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
-from pydantic import ValidationError
 
 from demo.operator_book import JournalLine, OperatorBook, PaymentLine
-from demo.operator_requests import PhoneNumberBody, PrepareBody, RefundBody
+from demo.operator_requests import PhoneNumberBody, PrepareBody, Problem, RefundBody, read_body
 from demo.sockets import LoopbackServer, cut_connection
 
 LINE = "+33123456789"
@@ -34,7 +33,9 @@ FAULTS = ("down", "slow", "error500", "hang", "cut_reply", "deny", "amount", "ht
 class OperatorServer:
     """The operator on a free loopback port. `repeats` says how a known correlator is answered: 201, 409 or 400."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, repeats: int = 201, token_life_s: int = TOKEN_LIFE_S) -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, repeats: int = 201, token_life_s: int = TOKEN_LIFE_S
+    ) -> None:
         self.book = OperatorBook()
         self.repeats, self.token_life_s = repeats, token_life_s
         self.tokens: dict[str, tuple[float, set[str]]] = {}
@@ -83,14 +84,6 @@ class OperatorServer:
         return name or ""
 
 
-class Problem(Exception):
-    """An `ErrorInfo` answer."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(code)
-        self.content = {"status": status, "code": code, "message": message}
-
-
 def _application(server: OperatorServer) -> Flask:
     app = Flask("demo-operator")
 
@@ -103,7 +96,9 @@ def _application(server: OperatorServer) -> Flask:
         correlator = request.headers.get("x-correlator", "")
         if correlator:
             response.headers["x-correlator"] = correlator
-        server.book.write(JournalLine(datetime.now(UTC), request.method, request.path, response.status_code, correlator))
+        server.book.write(
+            JournalLine(datetime.now(UTC), request.method, request.path, response.status_code, correlator)
+        )
         return response
 
     @app.before_request
@@ -116,7 +111,11 @@ def _application(server: OperatorServer) -> Flask:
         if g.fault == "html":
             return Response("<html><body>Proxy</body></html>", status=200, mimetype="text/html")
         if g.fault == "rate_limit":
-            return jsonify(status=429, code="TOO_MANY_REQUESTS", message="Rate limit reached."), 429, {"Retry-After": "1"}
+            return (
+                jsonify(status=429, code="TOO_MANY_REQUESTS", message="Rate limit reached."),
+                429,
+                {"Retry-After": "1"},
+            )
         return None
 
     @app.post("/oauth2/token")
@@ -149,7 +148,7 @@ def _application(server: OperatorServer) -> Flask:
     @app.post(f"{PAYMENTS}/<payment_id>/<any(confirm, cancel):step>")
     def second_step(payment_id: str, step: str) -> ResponseReturnValue:
         _require_token(server, "carrier-billing:payments:write")
-        _require_line(_body(PhoneNumberBody).phoneNumber)
+        _require_line(read_body(request.get_data(), PhoneNumberBody).phoneNumber)
         _settle(server, payment_id, step)
         if g.fault == "cut_reply":
             cut_connection()
@@ -158,7 +157,7 @@ def _application(server: OperatorServer) -> Flask:
     @app.post(f"{REFUNDS}/<payment_id>/refunds")
     def refund(payment_id: str) -> ResponseReturnValue:
         _require_token(server, "carrier-billing-refund:refunds:create")
-        return jsonify(_refund(server, payment_id, _body(RefundBody))), 201
+        return jsonify(_refund(server, payment_id, read_body(request.get_data(), RefundBody))), 201
 
     @app.get(f"{REFUNDS}/<payment_id>/refunds")
     def refunds(payment_id: str) -> ResponseReturnValue:
@@ -169,7 +168,9 @@ def _application(server: OperatorServer) -> Flask:
     def remaining(payment_id: str) -> ResponseReturnValue:
         _require_token(server, "carrier-billing-refund:refunds:read")
         line = _existing(server, payment_id)
-        return jsonify(remainingAmount={"amount": _number(line.amount_cents - line.refunded_cents), "currency": line.currency})
+        return jsonify(
+            remainingAmount={"amount": _number(line.amount_cents - line.refunded_cents), "currency": line.currency}
+        )
 
     return app
 
@@ -180,16 +181,11 @@ def _require_token(server: OperatorServer, scope: str) -> None:
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     ends, scopes = server.tokens.get(given, (0.0, set()))
     if time.monotonic() >= ends:
-        raise Problem(401, "UNAUTHENTICATED", "Request not authenticated due to missing, invalid, or expired credentials.")
+        raise Problem(
+            401, "UNAUTHENTICATED", "Request not authenticated due to missing, invalid, or expired credentials."
+        )
     if scope not in scopes:
         raise Problem(403, "PERMISSION_DENIED", "Client does not have sufficient permissions to perform this action.")
-
-
-def _body(model: type[Any]) -> Any:
-    try:
-        return model.model_validate_json(request.get_data())
-    except ValidationError as error:
-        raise Problem(400, "INVALID_ARGUMENT", str(error.errors()[0]["msg"])) from error
 
 
 def _require_line(number: str | None) -> None:
@@ -201,7 +197,7 @@ def _require_line(number: str | None) -> None:
 
 def _create(server: OperatorServer, state: str) -> ResponseReturnValue:
     _require_token(server, "carrier-billing:payments:create")
-    body: PrepareBody = _body(PrepareBody)
+    body: PrepareBody = read_body(request.get_data(), PrepareBody)
     transaction = body.amountTransaction
     _require_line(transaction.phoneNumber)
     amount, tax = transaction.cents()
@@ -243,7 +239,12 @@ def _refund(server: OperatorServer, payment_id: str, body: RefundBody) -> dict[s
         if line.state != "succeeded" or amount > left or amount <= 0:
             raise Problem(422, "CARRIER_BILLING_REFUND.INVALID_AMOUNT", "The amount cannot be refunded.")
         line.refunded_cents += amount
-        made = {"refundId": f"R{secrets.token_hex(8)}", "refundStatus": "succeeded", "type": body.type, "refundCreationDate": _rfc3339(datetime.now(UTC))}
+        made = {
+            "refundId": f"R{secrets.token_hex(8)}",
+            "refundStatus": "succeeded",
+            "type": body.type,
+            "refundCreationDate": _rfc3339(datetime.now(UTC)),
+        }
         line.refunds.append(made)
         return made
 

@@ -6,13 +6,21 @@ Source: CAMARA Carrier Billing 0.5.0 and Carrier Billing Refund 0.3.0, request s
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
 Amount = Annotated[Decimal, Field(ge=Decimal("0.001"), decimal_places=3)]
 Tax = Annotated[Decimal, Field(ge=0, decimal_places=3)]
 Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{4,14}$")]
+
+
+class Problem(Exception):
+    """An `ErrorInfo` answer."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(code)
+        self.content = {"status": status, "code": code, "message": message}
 
 
 class Body(BaseModel):
@@ -84,3 +92,11 @@ class RefundBody(Body):
     type: Literal["total", "partial"]
     reason: StrictStr = ""
     amountTransaction: RefundTransaction  # noqa: N815
+
+
+def read_body(sent: bytes, model: type[Any]) -> Any:
+    """A request's JSON body as its model. Raises `Problem`."""
+    try:
+        return model.model_validate_json(sent)
+    except ValidationError as error:
+        raise Problem(400, "INVALID_ARGUMENT", str(error.errors()[0]["msg"])) from error

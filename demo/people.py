@@ -67,7 +67,9 @@ def sample_tree() -> Tree:
     tree.add_group("consultation", "Peuvent consulter", list(map(_person, readers)))
     tree.add_group("informatique", "Administrateurs", [_person("benoit.besson"), _person("kevin.n-guyen")])
     tree.add_group("finance", "Finance", [_person("francoise.dupre"), _person("theo.schmitt")])
-    tree.add_group("comptabilite", "Comptabilité", list(map(_person, ("chloe.lefevre", "agnes.oeuvrard", "aicha.benali"))))
+    tree.add_group(
+        "comptabilite", "Comptabilité", list(map(_person, ("chloe.lefevre", "agnes.oeuvrard", "aicha.benali")))
+    )
     tree.add_group("direction", "Direction", list(map(_person, ("marie-helene.dacosta", "francois-xavier.le-goff"))))
     tree.add_group("R&D\\, Études", "Recherche et études", list(map(_person, ("mael.le-bras", "eloise.ferre"))))
     return tree

@@ -64,7 +64,12 @@ class Shop:
 def _company(inputs: Inputs) -> Company:
     found = COMPANIES.get(inputs.get("siren", ""))
     if found is None:
-        raise Refusal("unknown_company", "siren", "Cette entreprise n'est pas au registre de démonstration. Cherchez-la par son nom.", "This company is not in the demonstration register. Look for it by its name.")
+        raise Refusal(
+            "unknown_company",
+            "siren",
+            "Cette entreprise n'est pas au registre de démonstration. Cherchez-la par son nom.",
+            "This company is not in the demonstration register. Look for it by its name.",
+        )
     return found
 
 
@@ -74,7 +79,10 @@ def _company_subject(_sale: Sale, inputs: Inputs) -> str:
 
 
 def _suggest_companies(text: str) -> list[dict[str, str]]:
-    return [{"value": item.siren, "label": f"{item.name} {item.form}", "detail": f"{item.siren} · {item.town}"} for item in search(text)]
+    return [
+        {"value": item.siren, "label": f"{item.name} {item.form}", "detail": f"{item.siren} · {item.town}"}
+        for item in search(text)
+    ]
 
 
 def _register_document(sale: Sale, inputs: Inputs) -> Content:
@@ -84,14 +92,21 @@ def _register_document(sale: Sale, inputs: Inputs) -> Content:
         ("Capital social", f"{company.capital} euros"), ("Siège", f"{company.postcode} {company.town}"),
         ("Immatriculation", company.founded),
     ]  # fmt: skip
-    body = documents.pdf(sale.title[0], ["Extrait du registre de démonstration. Aucune de ces entreprises n'existe."], rows)
+    body = documents.pdf(
+        sale.title[0], ["Extrait du registre de démonstration. Aucune de ces entreprises n'existe."], rows
+    )
     return Content(PDF, f"{sale.id}-{company.siren}.pdf", body)
 
 
 def _article_subject(_sale: Sale, inputs: Inputs) -> str:
     found = ARTICLES.get(inputs.get("article", ""))
     if found is None:
-        raise Refusal("unknown_article", "article", "Aucun article ne porte ce numéro. Cherchez-le par son titre.", "No article has this number. Look for it by its title.")
+        raise Refusal(
+            "unknown_article",
+            "article",
+            "Aucun article ne porte ce numéro. Cherchez-le par son titre.",
+            "No article has this number. Look for it by its title.",
+        )
     return found.title
 
 
@@ -102,7 +117,11 @@ def _article(_sale: Sale, inputs: Inputs) -> Content:
 
 def _suggest_articles(text: str) -> list[dict[str, str]]:
     words = fold(text).split()
-    found = [item for item in ARTICLES.values() if all(word in fold(f"{item.id} {item.title} {item.standfirst}") for word in words)]
+    found = [
+        item
+        for item in ARTICLES.values()
+        if all(word in fold(f"{item.id} {item.title} {item.standfirst}") for word in words)
+    ]
     return [{"value": item.id, "label": item.title, "detail": f"{item.id} · {item.date}"} for item in found[:8]]
 
 
@@ -137,7 +156,9 @@ def _credit(sale: Sale, inputs: Inputs) -> Content | None:
     if sale.delivery == "data":
         return Content(rows=rows)
     text = "Rapport de démonstration : les chiffres sont tirés au sort une fois pour toutes."
-    body = documents.pdf(f"Rapport de crédit - {company.name}", [text], [(french, value) for french, _english, value in rows])
+    body = documents.pdf(
+        f"Rapport de crédit - {company.name}", [text], [(french, value) for french, _english, value in rows]
+    )
     return Content(PDF, f"rapport-{company.siren}.pdf", body)
 
 

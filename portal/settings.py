@@ -157,7 +157,11 @@ class Settings(BaseSettings):
     """Everything that can be configured; `folder` is where relative paths start."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="PORTAL_", env_nested_delimiter="__", nested_model_default_partial_update=True
+        extra="forbid",
+        frozen=True,
+        env_prefix="PORTAL_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
     )
 
     folder: Path = Path()
@@ -249,7 +253,9 @@ def _fault(item: Any, file: str, text: str, environ: Mapping[str, str]) -> Fault
     keys = tuple(str(part) for part in item["loc"])
     variable = "PORTAL_" + "__".join(keys).upper()
     where = variable if variable in environ else _place(keys, file, text)
-    message = "this key does not exist" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
+    message = (
+        "this key does not exist" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
+    )
     return Fault(where, message)
 
 

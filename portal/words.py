@@ -52,7 +52,9 @@ REASONS = {
     "content_missing": lazy_gettext(
         "The merchant's document could not be fetched. An administrator is looking into it; nothing is charged meanwhile."
     ),
-    "price_changed": lazy_gettext("The merchant changed its price meanwhile. Nothing was charged: look at the new price."),
+    "price_changed": lazy_gettext(
+        "The merchant changed its price meanwhile. Nothing was charged: look at the new price."
+    ),
     "operator_line": lazy_gettext(
         "The operator does not accept charges on the company's line. Nothing was charged; tell your IT department."
     ),
@@ -84,10 +86,14 @@ REASONS = {
     "input_long": lazy_gettext("Type at most %(maximum)s characters."),
     "input_pattern": lazy_gettext("This does not have the expected form."),
     "input_siren_form": lazy_gettext("A SIREN has nine digits. Type it, or the company's name."),
-    "input_siren_check": lazy_gettext("This SIREN has a wrong digit: its check does not work out. Compare it with the original."),
+    "input_siren_check": lazy_gettext(
+        "This SIREN has a wrong digit: its check does not work out. Compare it with the original."
+    ),
     "input_siret": lazy_gettext("This is not a valid SIRET: it has fourteen digits and its check must work out."),
     "input_vat": lazy_gettext("This is not a valid VAT number. It begins with a country code, like FR."),
-    "input_phone": lazy_gettext("This is not a valid telephone number. Write it like 01 42 68 53 00 or +33 1 42 68 53 00."),
+    "input_phone": lazy_gettext(
+        "This is not a valid telephone number. Write it like 01 42 68 53 00 or +33 1 42 68 53 00."
+    ),
     "input_date": lazy_gettext("This is not a date. Write it like 31/12/2026."),
     "input_email": lazy_gettext("This is not an e-mail address."),
     "input_country": lazy_gettext("Write the country's code in two letters, like FR."),
@@ -155,7 +161,9 @@ def _ceiling_facts(why: Reason) -> dict[str, str]:
     if room.renews_at:
         from flask_babel import format_date, to_user_timezone
 
-        renews = gettext("It begins anew on %(date)s.", date=format_date(to_user_timezone(room.renews_at.replace(tzinfo=None))))
+        renews = gettext(
+            "It begins anew on %(date)s.", date=format_date(to_user_timezone(room.renews_at.replace(tzinfo=None)))
+        )
     return {
         "amount": money.format_money(why.facts["amount_cents"], currency, locale),
         "limit": money.format_money(room.ceiling.limit_cents, currency, locale),

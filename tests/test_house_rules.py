@@ -21,11 +21,14 @@ KEYWORDS = {"say": None, "gettext": None, "lazy_gettext": None, "_": None, "nget
 
 
 @pytest.mark.parametrize("command", [
-    ["lint-imports", "--no-cache"], ["ruff", "check", "--no-cache", "."], ["mypy", "--no-incremental"],
+    ["lint-imports", "--no-cache"],
+    ["ruff", "check", "--no-cache", "."],
+    ["ruff", "format", "--check", "--no-cache", "--quiet", "."],
+    ["mypy", "--no-incremental"],
 ])  # fmt: skip
 def test_the_code_passes(command):
     program = Path(sys.executable).with_name(command[0])
-    done = subprocess.run([sys.executable, program, *command[1:]] if command[0] != "ruff" else [program, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
@@ -33,7 +36,10 @@ def test_every_sentence_is_in_french():
     with (ROOT / "portal/translations/fr/LC_MESSAGES/messages.po").open("rb") as file:
         catalogue = {message.id: message.string for message in read_po(file, locale="fr")}
     methods = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")]
-    found = {message for _file, _line, message, _comments, _context in extract_from_dir(ROOT / "portal", methods, keywords=KEYWORDS)}
+    found = {
+        message
+        for _file, _line, message, _comments, _context in extract_from_dir(ROOT / "portal", methods, keywords=KEYWORDS)
+    }
     assert len(found) > 200
     assert [message for message in found if not catalogue.get(message)] == []
 
@@ -51,7 +57,12 @@ def test_the_compiled_catalogue_is_the_written_one():
 
 def test_templates_hold_no_sentence_outside_the_catalogue():
     for path in (ROOT / "portal/templates").rglob("*.html"):
-        text = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}|<script.*?</script>|<[^>]*>", " ", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        text = re.sub(
+            r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}|<script.*?</script>|<[^>]*>",
+            " ",
+            path.read_text(encoding="utf-8"),
+            flags=re.DOTALL,
+        )
         assert set(re.findall(r"[A-Za-zÀ-ÿ]{3,}", text)) <= {"Guichet", "SIREN", "doctype", "html"}, path
 
 
@@ -81,7 +92,12 @@ def test_migrations_make_exactly_our_tables(tmp_path):
 
 def test_no_file_and_no_template_grows_too_long():
     """A longer one says in its first line why it is one file."""
-    for folder, ending, most in (("portal", "*.py", 300), ("connectors", "*.py", 300), ("demo", "*.py", 300), ("portal/templates", "*.html", 120)):
+    for folder, ending, most in (
+        ("portal", "*.py", 300),
+        ("connectors", "*.py", 300),
+        ("demo", "*.py", 300),
+        ("portal/templates", "*.html", 120),
+    ):
         for path in (ROOT / folder).rglob(ending):
             lines = path.read_text(encoding="utf-8").splitlines()
             if "versions" not in path.parts and "one file" not in "".join(lines[:1]):

@@ -62,10 +62,14 @@ def load_merchant(
         manifest = read_manifest(folder / "connector.toml")
         made = importlib.import_module(f"{module}.connector").Connector
     except ManifestError as error:
-        raise ConnectorBroken(connector, {"fr": f"manifeste incorrect : {error}", "en": f"wrong manifest: {error}"}) from error
+        raise ConnectorBroken(
+            connector, {"fr": f"manifeste incorrect : {error}", "en": f"wrong manifest: {error}"}
+        ) from error
     except Exception as error:
         words = f"{type(error).__name__}: {error}"
-        raise ConnectorBroken(connector, {"fr": f"son code ne se charge pas : {words}", "en": f"its code does not load: {words}"}) from error
+        raise ConnectorBroken(
+            connector, {"fr": f"son code ne se charge pas : {words}", "en": f"its code does not load: {words}"}
+        ) from error
     missing = [name for name in manifest.auth.secrets if not secrets.get(name)]
     if missing:
         listed = ", ".join(missing)
@@ -84,13 +88,25 @@ def _installed() -> EntryPoints:
 
 
 def _locate(connector: str) -> tuple[str, Path]:
-    places = {f"connectors.merchants.{connector}": FOLDER / connector} if (FOLDER / connector / "connector.toml").is_file() else {}
+    places = (
+        {f"connectors.merchants.{connector}": FOLDER / connector}
+        if (FOLDER / connector / "connector.toml").is_file()
+        else {}
+    )
     for point in _installed().select(name=connector):
         places[point.value] = Path(str(importlib.resources.files(point.value)))
     if not places:
         known = ", ".join(names())
-        raise ConnectorBroken(connector, {"fr": f"ce connecteur n'existe pas ; il y a : {known}", "en": f"there is no such connector; there are: {known}"})
+        raise ConnectorBroken(
+            connector,
+            {
+                "fr": f"ce connecteur n'existe pas ; il y a : {known}",
+                "en": f"there is no such connector; there are: {known}",
+            },
+        )
     if len(places) > 1:
         listed = ", ".join(str(place) for place in places.values())
-        raise ConnectorBroken(connector, {"fr": f"ce nom existe deux fois : {listed}", "en": f"this name exists twice: {listed}"})
+        raise ConnectorBroken(
+            connector, {"fr": f"ce nom existe deux fois : {listed}", "en": f"this name exists twice: {listed}"}
+        )
     return next(iter(places.items()))

@@ -62,19 +62,28 @@ class RestMerchant(MerchantConnector):
 
     def suggest(self, offer_id: str, input_name: str, text: str) -> list[Suggestion]:
         """The merchant's own search."""
-        found = _need(self._read("/suggest", params={"offer": offer_id, "input": input_name, "q": text}), "suggestions", list)
+        found = _need(
+            self._read("/suggest", params={"offer": offer_id, "input": input_name, "q": text}), "suggestions", list
+        )
         return [Suggestion(str(item["value"]), str(item["label"]), str(item.get("detail", ""))) for item in found[:10]]
 
     def quote(self, offer_id: str, inputs: Mapping[str, str], buyer: Buyer) -> Quote:
         """`POST /quotes`."""
-        answer = self._call("POST", "/quotes", json={"offer": offer_id, "inputs": dict(inputs), "company": buyer.company})
+        answer = self._call(
+            "POST", "/quotes", json={"offer": offer_id, "inputs": dict(inputs), "company": buyer.company}
+        )
         if answer.status == 422:
             raise _rejection(answer)
         return _quote(_success(answer))
 
     def fulfil(self, quote: Quote, key: str, po_number: str, max_gross_cents: int) -> Outcome:
         """`POST /orders` under an idempotency key."""
-        body = {"quote": quote.ref, "client_reference": key, "purchase_order": po_number, "maximum": _decimal_text(max_gross_cents)}
+        body = {
+            "quote": quote.ref,
+            "client_reference": key,
+            "purchase_order": po_number,
+            "maximum": _decimal_text(max_gross_cents),
+        }
         answer = self._call("POST", "/orders", json=body, headers={"Idempotency-Key": key})
         if answer.status == 409:
             return _conflict(answer)
@@ -114,7 +123,13 @@ class RestMerchant(MerchantConnector):
         except AuthFailed as error:
             return [_problem(error, "Vérifiez ses secrets dans portal.toml.", "Check its secrets in portal.toml.")]
         except ConnectorError as error:
-            return [_problem(error, "Vérifiez son base_url, le proxy et le réseau.", "Check its base_url, the proxy and the network.")]
+            return [
+                _problem(
+                    error,
+                    "Vérifiez son base_url, le proxy et le réseau.",
+                    "Check its base_url, the proxy and the network.",
+                )
+            ]
         return []
 
     # --- Reading answers --------------------------------------------------------------------------
@@ -123,7 +138,9 @@ class RestMerchant(MerchantConnector):
         """What an order brings."""
         kind = item.get("kind")
         if kind == "document":
-            return Document(str(item["media_type"]), str(item["url"]), str(item["filename"]), str(item.get("sha256", "")))
+            return Document(
+                str(item["media_type"]), str(item["url"]), str(item["filename"]), str(item.get("sha256", ""))
+            )
         if kind == "data":
             return Data(tuple((row["label"], str(row["value"])) for row in item["rows"]))
         raise ContractBroken(f"a delivery of kind {kind!r}")
@@ -198,11 +215,19 @@ def _conflict(answer: Answer) -> Outcome:
 def _quote(content: Any) -> Quote:
     try:
         lines = tuple(
-            QuoteLine(str(line["description"]), _cents(line["net"]), _basis_points(line["vat_rate"]), _cents(line["vat"]))
+            QuoteLine(
+                str(line["description"]), _cents(line["net"]), _basis_points(line["vat_rate"]), _cents(line["vat"])
+            )
             for line in content.get("lines", [])
         )
         expires = datetime.fromisoformat(content["expires_at"])
-        return Quote(ref=str(content["quote"]), expires_at=expires, lines=lines, subject=str(content.get("subject", "")), **_price(content))
+        return Quote(
+            ref=str(content["quote"]),
+            expires_at=expires,
+            lines=lines,
+            subject=str(content.get("subject", "")),
+            **_price(content),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ContractBroken(f"not a quote: {type(error).__name__}: {error}") from error
 

@@ -146,13 +146,31 @@ class CamaraOperator:
         try:
             self._tokens.current()
         except AuthFailed as error:
-            return [_problem(error.detail, "Vérifiez [operator] client_id et client_secret.", "Check [operator] client_id and client_secret.")]
+            return [
+                _problem(
+                    error.detail,
+                    "Vérifiez [operator] client_id et client_secret.",
+                    "Check [operator] client_id and client_secret.",
+                )
+            ]
         except ConnectorError as error:
-            return [_problem(error.detail, "Vérifiez [operator] token_url, le proxy et le réseau.", "Check [operator] token_url, the proxy and the network.")]
+            return [
+                _problem(
+                    error.detail,
+                    "Vérifiez [operator] token_url, le proxy et le réseau.",
+                    "Check [operator] token_url, the proxy and the network.",
+                )
+            ]
         try:
             next(self.list_charges(datetime.now(UTC)), None)
         except ConnectorError as error:
-            return [_problem(error.detail, "Vérifiez [operator] api_root, le proxy et le réseau.", "Check [operator] api_root, the proxy and the network.")]
+            return [
+                _problem(
+                    error.detail,
+                    "Vérifiez [operator] api_root, le proxy et le réseau.",
+                    "Check [operator] api_root, the proxy and the network.",
+                )
+            ]
         return []
 
     def _create(self, charge: ChargeRequest, path: str) -> OperatorOutcome:
@@ -184,7 +202,11 @@ class CamaraOperator:
         """One call with a token; a 401 was not carried out, so it is repeated once with a new token."""
         for attempt in (1, 2):
             token = self._tokens.current()
-            headers = {"Authorization": f"Bearer {token}", "x-correlator": str(uuid.uuid4()), "Accept": "application/json"}
+            headers = {
+                "Authorization": f"Bearer {token}",
+                "x-correlator": str(uuid.uuid4()),
+                "Accept": "application/json",
+            }
             answer = self._http.request(method, self._root + path, headers=headers, **content)
             if answer.status != 401 or attempt == 2:
                 return answer

@@ -103,9 +103,7 @@ def _record(session: Session, charge: Charge, outcome: OperatorOutcome, *, first
     return InDoubt(outcome.detail, outcome.retry_after_s)
 
 
-def _record_found(
-    session: Session, charge: Charge, found: OperatorCharge, evidence: dict[str, Any]
-) -> Reservation:
+def _record_found(session: Session, charge: Charge, found: OperatorCharge, evidence: dict[str, Any]) -> Reservation:
     charge.operator_ref = found.ref
     if (found.amount_cents, found.currency) != (charge.amount_cents, charge.currency):
         charges.move(session, charge, "doubted", evidence)

@@ -63,9 +63,7 @@ def void(database: Database, operator: OperatorAdapter, lease: Lease) -> None:
     with database.transaction() as session:
         outbox.renew(session, lease)
         charge = charges.of_order(session, lease.subject)
-        absent = isinstance(outcome, NotFound) and (
-            charge.sent_at is None or clock.now() - charge.sent_at > LIST_LAG
-        )
+        absent = isinstance(outcome, NotFound) and (charge.sent_at is None or clock.now() - charge.sent_at > LIST_LAG)
         if absent or (isinstance(outcome, OperatorCharge) and outcome.state in {"voided", "denied"}):
             charges.move(session, charge, "voided", evidence_of(outcome))
             return outbox.finish(session, lease)

@@ -33,9 +33,7 @@ def shelf(session: Session, employee: Employee, text: str = "", category: str = 
     """Offers this employee may see that match what was typed, within a category if one is chosen."""
     rules = rules_for(session, employee.group_keys)
     visible = [row for row in offers.search(session, text) if decide(rules, "browse", row.wanted).allowed]
-    cards = [
-        Card(row, decide(rules, "buy", row.wanted)) for row in visible if category in {"", row.category}
-    ]
+    cards = [Card(row, decide(rules, "buy", row.wanted)) for row in visible if category in {"", row.category}]
     return Shelf(cards, sorted({row.category for row in visible} | ({category} if category else set())), bool(rules))
 
 

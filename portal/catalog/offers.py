@@ -74,7 +74,13 @@ def fold(text: str) -> str:
 
 
 def store(
-    row: OfferRow | None, merchant: str, merchant_name: str, sandbox: bool, offer: contract.Offer, position: int, at: datetime
+    row: OfferRow | None,
+    merchant: str,
+    merchant_name: str,
+    sandbox: bool,
+    offer: contract.Offer,
+    position: int,
+    at: datetime,
 ) -> OfferRow:
     """A row holding what a connector listed."""
     row = row or OfferRow(merchant=merchant, offer=offer.id, slug=f"{merchant}-{offer.id}")

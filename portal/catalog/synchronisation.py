@@ -53,7 +53,9 @@ def _synchronise_one(database: Database, key: str, merchant: LoadedMerchant, pos
         manifest = merchant.manifest
         for index, offer in enumerate(good):
             place = position * 1000 + index
-            session.add(store(rows.pop(offer.id, None), key, manifest.merchant.name, manifest.sandbox, offer, place, at))
+            session.add(
+                store(rows.pop(offer.id, None), key, manifest.merchant.name, manifest.sandbox, offer, place, at)
+            )
         gone = [row for row in rows.values() if row.removed_at is None]
         for row in gone:
             row.removed_at = at

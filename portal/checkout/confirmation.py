@@ -73,9 +73,7 @@ def accept(
     return Accepted(order.number, lease)
 
 
-def _store(
-    session: Session, quote: QuoteRow, account: Account, merchant: LoadedMerchant, decision: Decision
-) -> Order:
+def _store(session: Session, quote: QuoteRow, account: Account, merchant: LoadedMerchant, decision: Decision) -> Order:
     seller = merchant.manifest.merchant
     order = Order(
         number=orders.new_number(), token=quote.token, account_id=account.id, offer_id=quote.offer_id,

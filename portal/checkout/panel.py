@@ -47,7 +47,9 @@ def price(
     Args:
         asked: the employee asked for the price; while he is still typing, gaps are not mistakes.
     """
-    searched = [item for item in panel.offer.fields if item.suggest and _is_search(item, panel.typed.get(item.name, ""))]
+    searched = [
+        item for item in panel.offer.fields if item.suggest and _is_search(item, panel.typed.get(item.name, ""))
+    ]
     for item in searched:
         panel.found[item.name] = _complete(merchants, panel.offer, item.name, panel.typed[item.name])
     unresolved = {name for name, found in panel.found.items() if not _is_chosen(found, panel.typed[name])}

@@ -66,7 +66,12 @@ class QuoteRow(Base):
 
 
 def ask_quote(
-    database: Database, merchants: Merchants, account_id: int, offer: OfferRow, typed: Mapping[str, str], buyer: contract.Buyer
+    database: Database,
+    merchants: Merchants,
+    account_id: int,
+    offer: OfferRow,
+    typed: Mapping[str, str],
+    buyer: contract.Buyer,
 ) -> QuoteRow:
     """Check the inputs, ask the merchant for its price and keep it with a new confirmation token.
 

@@ -51,7 +51,9 @@ def _ceilings_hold(session: Session) -> Iterator[Breach]:
     kept = {
         (use, state): total
         for use, state, total in session.execute(
-            select(Hold.ceiling_use_id, Hold.state, func.sum(Hold.amount_cents)).group_by(Hold.ceiling_use_id, Hold.state)
+            select(Hold.ceiling_use_id, Hold.state, func.sum(Hold.amount_cents)).group_by(
+                Hold.ceiling_use_id, Hold.state
+            )
         )
     }
     for use, ceiling in session.execute(select(CeilingUse, Ceiling).join(Ceiling)):
@@ -63,15 +65,15 @@ def _ceilings_hold(session: Session) -> Iterator[Breach]:
 
 
 def _deliveries_charged(session: Session) -> Iterator[Breach]:
-    delivered = select(Order, Charge).outerjoin(Charge, Charge.order_number == Order.number).where(Order.state == "delivered")
+    delivered = (
+        select(Order, Charge).outerjoin(Charge, Charge.order_number == Order.number).where(Order.state == "delivered")
+    )
     for order, charge in session.execute(delivered):
         if charge is None:
             yield Breach(3, order.number, "delivered without a charge")
         elif charge.state in {"new", "voided"}:
             yield Breach(3, order.number, f"delivered, but its charge is {charge.state}")
-    for (number,) in session.execute(
-        select(Order.number).where(Order.state == "delivered", ~Order.deliveries.any())
-    ):
+    for (number,) in session.execute(select(Order.number).where(Order.state == "delivered", ~Order.deliveries.any())):
         yield Breach(3, number, "delivered without a delivery")
 
 
@@ -90,7 +92,9 @@ def _confirmed_price_kept(session: Session) -> Iterator[Breach]:
     for order, charge in session.execute(select(Order, Charge).join(Charge, Charge.order_number == Order.number)):
         confirmed = order.quote.gross_cents
         if charge.amount_cents > confirmed or order.gross_cents != confirmed:
-            yield Breach(5, order.number, f"confirmed {confirmed}, order {order.gross_cents}, charge {charge.amount_cents}")
+            yield Breach(
+                5, order.number, f"confirmed {confirmed}, order {order.gross_cents}, charge {charge.amount_cents}"
+            )
 
 
 def _history_intact(session: Session, storage: Storage) -> Iterator[Breach]:
@@ -106,7 +110,10 @@ def _history_intact(session: Session, storage: Storage) -> Iterator[Breach]:
 
 
 def _nothing_forgotten(session: Session) -> Iterator[Breach]:
-    live = {(kind, subject) for kind, subject in session.execute(select(Task.kind, Task.subject).where(Task.done_at.is_(None)))}
+    live = {
+        (kind, subject)
+        for kind, subject in session.execute(select(Task.kind, Task.subject).where(Task.done_at.is_(None)))
+    }
     for order, charge in session.execute(select(Order, Charge).join(Charge, Charge.order_number == Order.number)):
         if order.state in OPEN_STATES:
             needed = "purchase"

@@ -161,7 +161,9 @@ def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> Respo
         template, panel=panel, offer=panel.offer, asks_password=asks_password,
         cost_centre=account().cost_centre, asked=bool({"ask", "pick", "quote"} & set(request.values)),
     )  # fmt: skip
-    headers = {} if part or not wants_fragment() else {"HX-Retarget": f"#offer-{panel.offer.slug}", "HX-Reswap": "outerHTML"}
+    headers = (
+        {} if part or not wants_fragment() else {"HX-Retarget": f"#offer-{panel.offer.slug}", "HX-Reswap": "outerHTML"}
+    )
     return body, status, headers
 
 

@@ -28,7 +28,11 @@ class Commands(click.Group):
         return super().get_command(ctx, cmd_name)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, help=say("Guichet: online services for employees, paid on the company's Internet invoice."))
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=say("Guichet: online services for employees, paid on the company's Internet invoice."),
+)
 def portal() -> None:
     """Every command is a line of `portal help`."""
 

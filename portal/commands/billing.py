@@ -65,9 +65,21 @@ def verify(books: bool) -> None:
                 cents = compared.totals[name]
                 click.echo(say("%(name)s: %(lines)s lines, %(cents)s cents", name=name, lines=lines, cents=cents))
             if compared.moving:
-                click.echo(say("Still on their way, and not compared until they have arrived: %(numbers)s", numbers=", ".join(sorted(compared.moving))))
+                click.echo(
+                    say(
+                        "Still on their way, and not compared until they have arrived: %(numbers)s",
+                        numbers=", ".join(sorted(compared.moving)),
+                    )
+                )
     for breach in breaches:
-        click.echo(say("Invariant %(number)s broken, %(subject)s: %(detail)s", number=breach.invariant, subject=breach.subject, detail=breach.detail))
+        click.echo(
+            say(
+                "Invariant %(number)s broken, %(subject)s: %(detail)s",
+                number=breach.invariant,
+                subject=breach.subject,
+                detail=breach.detail,
+            )
+        )
     if breaches:
         raise SystemExit(FOUND_WRONG)
     click.echo(say("Everything agrees."))

@@ -29,7 +29,13 @@ def catalog() -> None:
 def sync(merchant: str) -> None:
     with opened() as installation:
         if merchant and merchant not in installation.merchants.loaded:
-            stop(say("There is no merchant %(merchant)s in the configuration, or its connector is broken.", merchant=merchant), BAD_USAGE)
+            stop(
+                say(
+                    "There is no merchant %(merchant)s in the configuration, or its connector is broken.",
+                    merchant=merchant,
+                ),
+                BAD_USAGE,
+            )
         done = synchronise(installation.database, installation.merchants, merchant)
     for item in done:
         click.echo((item.problem and f"{item.merchant}: {item.problem}") or say(

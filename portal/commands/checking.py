@@ -98,7 +98,12 @@ def _storage(installation: Installation) -> Line:
     existing = folder if folder.exists() else folder.parent
     if os.access(existing, os.W_OK):
         return Line(True, say("Deliveries"), say("they are kept in %(folder)s.", folder=folder))
-    return Line(False, say("Deliveries"), say("%(folder)s cannot be written.", folder=folder), say("Give the portal's user the right to write there, or change [storage] url."))
+    return Line(
+        False,
+        say("Deliveries"),
+        say("%(folder)s cannot be written.", folder=folder),
+        say("Give the portal's user the right to write there, or change [storage] url."),
+    )
 
 
 def _problems(subject: str, problems: list[Problem]) -> Iterator[Line]:
@@ -112,13 +117,24 @@ def _operator(installation: Installation) -> Iterator[Line]:
     problems = installation.operator.check()
     yield from _problems(subject, problems)
     if not problems:
-        yield Line(True, subject, say("signed in at %(root)s; the line is %(line)s.", root=installation.settings.operator.api_root, line=installation.settings.operator.line))
+        yield Line(
+            True,
+            subject,
+            say(
+                "signed in at %(root)s; the line is %(line)s.",
+                root=installation.settings.operator.api_root,
+                line=installation.settings.operator.line,
+            ),
+        )
 
 
 def _merchants(installation: Installation) -> Iterator[Line]:
     language = terminal_language()
     for key, broken in installation.merchants.broken.items():
-        remedy = say("Correct [merchants.%(key)s] connector in portal.toml; “portal connectors list” shows those there are.", key=key)
+        remedy = say(
+            "Correct [merchants.%(key)s] connector in portal.toml; “portal connectors list” shows those there are.",
+            key=key,
+        )
         yield Line(False, say("Merchant %(key)s", key=key), in_language(broken.words, language), remedy)
     for key, merchant in installation.merchants.loaded.items():
         subject = say("Merchant %(key)s", key=key)

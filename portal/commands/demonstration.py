@@ -33,8 +33,17 @@ def register(group: click.Group) -> None:
 
 
 @click.command(help=say("Run everything on this machine: directory, operator, merchants, portal and worker."))
-@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help=say("Keep the data in this folder instead of a temporary one."))
-@click.option("--port", default=PORTAL_PORT, show_default=True, help=say("Port of the portal; the next free one when it is taken."))
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=say("Keep the data in this folder instead of a temporary one."),
+)
+@click.option(
+    "--port",
+    default=PORTAL_PORT,
+    show_default=True,
+    help=say("Port of the portal; the next free one when it is taken."),
+)
 def demo(keep: Path | None, port: int) -> None:
     with tempfile.TemporaryDirectory(prefix="guichet-demo-") as temporary:
         folder = (keep or Path(temporary)).absolute()
@@ -42,7 +51,14 @@ def demo(keep: Path | None, port: int) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "portal.log").touch()
         except OSError as error:
-            stop(say("%(folder)s cannot be written (%(why)s): choose another folder with --keep.", folder=folder, why=error.strerror), BAD_USAGE)
+            stop(
+                say(
+                    "%(folder)s cannot be written (%(why)s): choose another folder with --keep.",
+                    folder=folder,
+                    why=error.strerror,
+                ),
+                BAD_USAGE,
+            )
         _run(folder, _free_port(port))
 
 

@@ -24,8 +24,15 @@ def directory() -> None:
     """Commands on the directory."""
 
 
-@directory.command("try", help=say('Try sign-ins: JSON lines {"login", "password"} on standard input, one answer a line.'))
-@click.option("--group", "groups", multiple=True, help=say("Name these groups (DN) if the person is in them; all groups by default."))
+@directory.command(
+    "try", help=say('Try sign-ins: JSON lines {"login", "password"} on standard input, one answer a line.')
+)
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    help=say("Name these groups (DN) if the person is in them; all groups by default."),
+)
 def try_sign_in(groups: tuple[str, ...]) -> None:
     client: LdapDirectory = open_directory(read_settings())
     wanted = {normalise(dn) for dn in groups}
@@ -45,7 +52,7 @@ def _tried(client: LdapDirectory, line: str, number: int, wanted: set[str]) -> d
         if not (isinstance(login, str) and isinstance(password, str)):
             raise TypeError
     except (ValueError, KeyError, TypeError):
-        return {"ok": False, "id": "", "groups": [], "reason": f"line {number}: not {{\"login\", \"password\"}}"}
+        return {"ok": False, "id": "", "groups": [], "reason": f'line {number}: not {{"login", "password"}}'}
     answer: Answer = client.sign_in(login, password)
     if isinstance(answer, Yes):
         named = [dn for dn in answer.groups if not wanted or normalise(dn) in wanted]

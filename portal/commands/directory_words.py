@@ -6,7 +6,9 @@ from portal.commands.language import say
 from portal.directory.answers import Finding
 
 FOUND = {
-    "server": say("%(url)s answers and accepts the service account; certificate of %(subject)s by %(issuer)s until %(ends)s."),
+    "server": say(
+        "%(url)s answers and accepts the service account; certificate of %(subject)s by %(issuer)s until %(ends)s."
+    ),
     "people": say("%(count)s people under %(base)s."),
     "groups": say("%(count)s groups under %(base)s."),
     "unreachable": say("it cannot be reached: %(detail)s"),
@@ -23,7 +25,9 @@ FOUND = {
 REMEDIES = {
     "unreachable": say("Check [directory] urls, the name, the port and the firewall."),
     "timeout": say("Check that the server is well, or raise [directory] timeout."),
-    "tls": say("Check [directory] ca_file: it must hold the authority that signed the certificate, whose name must be the server's."),
+    "tls": say(
+        "Check [directory] ca_file: it must hold the authority that signed the certificate, whose name must be the server's."
+    ),
     "start_tls": say("Use ldaps:// in [directory] urls, or let the server offer StartTLS."),
     "service_account": say("Check [directory] bind_dn and bind_password."),
     "size_limit": say("Raise the directory's size limit for the service account."),

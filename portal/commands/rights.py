@@ -55,7 +55,10 @@ def _one_group(installation: Installation, name: str) -> str:
     if not found:
         stop(say("No group of the directory is named %(name)s: nothing was changed.", name=name), BAD_USAGE)
     if len(found) > 1:
-        stop(say("Several groups are named %(name)s; give the whole DN: %(found)s", name=name, found="; ".join(found)), BAD_USAGE)
+        stop(
+            say("Several groups are named %(name)s; give the whole DN: %(found)s", name=name, found="; ".join(found)),
+            BAD_USAGE,
+        )
     return found[0]
 
 
@@ -68,7 +71,13 @@ def _add(effect: str, group: str, right: str, scope: Scope) -> None:
 
 
 right_option = click.option("--to", "right", type=click.Choice(rules.RIGHTS), required=True, help=say("The right."))
-scope_option = click.option("--scope", type=ScopeType(), default="all", show_default=True, help=say("all, category:NAME, merchant:KEY or offer:KEY/ID."))
+scope_option = click.option(
+    "--scope",
+    type=ScopeType(),
+    default="all",
+    show_default=True,
+    help=say("all, category:NAME, merchant:KEY or offer:KEY/ID."),
+)
 
 
 @rights.command(help=say("Let a group (name or DN) see or buy."))
@@ -117,7 +126,9 @@ def explain_right(login: str, offer: str, as_json: bool) -> None:
         if row is None:
             stop(say("There is no offer %(offer)s; “portal catalog list” shows them.", offer=offer), BAD_USAGE)
         if account is None:
-            stop(say("%(login)s has never signed in; his rights are read at his first sign-in.", login=login), BAD_USAGE)
+            stop(
+                say("%(login)s has never signed in; his rights are read at his first sign-in.", login=login), BAD_USAGE
+            )
         answer = installation.directory.read(account.directory_id)
         if isinstance(answer, Yes):
             account.groups = list(answer.groups)
@@ -142,9 +153,21 @@ def ceilings() -> None:
 
 @ceilings.command("add", help=say("Limit what is spent, VAT included: AMOUNT like 200.00."))
 @click.argument("amount")
-@click.option("--who", type=click.Choice(limits.WHO), default="each", show_default=True, help=say("Each person of a group, the group together, or everyone each."))
+@click.option(
+    "--who",
+    type=click.Choice(limits.WHO),
+    default="each",
+    show_default=True,
+    help=say("Each person of a group, the group together, or everyone each."),
+)
 @click.option("--group", default="", help=say("The group, by name or DN."))
-@click.option("--period", type=click.Choice(limits.PERIODS), default="month", show_default=True, help=say("How often it begins anew."))
+@click.option(
+    "--period",
+    type=click.Choice(limits.PERIODS),
+    default="month",
+    show_default=True,
+    help=say("How often it begins anew."),
+)
 @scope_option
 def add_ceiling(amount: str, who: str, group: str, period: str, scope: Scope) -> None:
     try:
@@ -165,7 +188,9 @@ def add_ceiling(amount: str, who: str, group: str, period: str, scope: Scope) ->
 @json_option
 def list_ceilings(as_json: bool) -> None:
     with opened() as installation, installation.database.reading() as session:
-        live = session.scalars(select(limits.Ceiling).where(limits.Ceiling.ended_at.is_(None)).order_by(limits.Ceiling.id))
+        live = session.scalars(
+            select(limits.Ceiling).where(limits.Ceiling.ended_at.is_(None)).order_by(limits.Ceiling.id)
+        )
         rows = [ceiling.as_dict() for ceiling in live]
     print_rows(rows, as_json=as_json, empty=say("There is no ceiling: who may buy may buy without limit."))
 

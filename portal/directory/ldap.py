@@ -35,7 +35,12 @@ from portal.directory.config import DirectoryConfig, DirectoryUnknown
 COOL_DOWN_S = 20
 MOST_IDLE = 8
 SUCCESS, NO_SUCH_OBJECT, SIZE_LIMIT, INVALID_CREDENTIALS = 0, 32, 4, 49
-BROKEN_CONNECTION = (LDAPSessionTerminatedByServerError, LDAPSocketReceiveError, LDAPSocketSendError, LDAPSocketOpenError)
+BROKEN_CONNECTION = (
+    LDAPSessionTerminatedByServerError,
+    LDAPSocketReceiveError,
+    LDAPSocketSendError,
+    LDAPSocketOpenError,
+)
 
 Entry = dict[str, Any]
 """What ldap3 gives for one entry: `dn`, and `raw_attributes` as {name: [bytes]}."""
@@ -216,15 +221,15 @@ def _entries(
     connection: ldap3.Connection, base: str, test: str, scope: str, attributes: list[str]
 ) -> list[dict[str, Any]]:
     """T5, T6, T7: no alias and no referral is followed, and a cut list is not an answer."""
-    _status, result, response, _request = connection.search(
-        base, test, scope, ldap3.DEREF_NEVER, attributes=attributes
-    )
+    _status, result, response, _request = connection.search(base, test, scope, ldap3.DEREF_NEVER, attributes=attributes)
     code = result["result"]
     if code == NO_SUCH_OBJECT and scope == ldap3.BASE:
         return []
     if code != SUCCESS:
         reason = "size_limit" if code == SIZE_LIMIT else "configuration" if code == NO_SUCH_OBJECT else "answer"
-        raise DirectoryUnknown(reason, f"search under {base!r}: {result['description']} {result.get('message', '')}".strip())
+        raise DirectoryUnknown(
+            reason, f"search under {base!r}: {result['description']} {result.get('message', '')}".strip()
+        )
     return [entry for entry in response or [] if entry["type"] == "searchResEntry"]
 
 

@@ -70,7 +70,9 @@ class LdapDirectory:
         findings: list[Finding] = []
         for url in self.config.urls:
             try:
-                findings.append(Finding(True, "server", {"url": url, **self._servers.certificate(url, self._deadline())}))
+                findings.append(
+                    Finding(True, "server", {"url": url, **self._servers.certificate(url, self._deadline())})
+                )
             except DirectoryUnknown as error:
                 findings.append(Finding(False, error.reason, {"url": url, "detail": error.detail}))
         if any(item.ok for item in findings):

@@ -171,7 +171,13 @@ def hold(
 
 
 def _take(
-    session: Session, ceiling: Ceiling, account_id: int, order_number: str, amount_cents: int, at: datetime, zone: ZoneInfo
+    session: Session,
+    ceiling: Ceiling,
+    account_id: int,
+    order_number: str,
+    amount_cents: int,
+    at: datetime,
+    zone: ZoneInfo,
 ) -> bool:
     if ceiling.period == "purchase":
         return amount_cents <= ceiling.limit_cents

@@ -86,12 +86,16 @@ class Desk:
         raise AssertionError(self.charges())
 
 
-def sit_down(chromium: Browser, address: str, company: Company, installation: Installation, **options: object) -> tuple[Desk, BrowserContext]:
+def sit_down(
+    chromium: Browser, address: str, company: Company, installation: Installation, **options: object
+) -> tuple[Desk, BrowserContext]:
     """A fresh profile with one page."""
     context = chromium.new_context(**{"locale": "fr-FR", "viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
     context.set_default_timeout(15_000)
     desk = Desk(context.new_page(), address, company, installation)
-    context.on("request", lambda request: desk.hosts.add(request.url.split("/")[2]) if request.url.startswith("http") else None)
+    context.on(
+        "request", lambda request: desk.hosts.add(request.url.split("/")[2]) if request.url.startswith("http") else None
+    )
     context.on("console", lambda message: desk.complaints.append(message.text) if message.type == "error" else None)
     return desk, context
 

@@ -16,7 +16,9 @@ SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
 
 def violations(page: Page) -> list[str]:
     """Each as its rule and the element."""
-    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+    found = Axe().run(
+        page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    )
     return [f"{rule['id']}: {node['html'][:200]}" for rule in found.response["violations"] for node in rule["nodes"]]
 
 
@@ -31,9 +33,16 @@ def look_at(page: Page, name: str, found: dict[str, list[str]]) -> None:
 @pytest.mark.parametrize(("language", "scheme", "width"), [
     ("fr-FR", "light", 1280), ("fr-FR", "dark", 390), ("en-GB", "light", 390), ("en-GB", "dark", 1280),
 ])  # fmt: skip
-def test_no_violation_on_the_main_pages(chromium: Browser, address: str, company: Company, installation: Installation, language, scheme, width):
+def test_no_violation_on_the_main_pages(
+    chromium: Browser, address: str, company: Company, installation: Installation, language, scheme, width
+):
     # The policy of the page keeps foreign scripts out, axe included.
-    options = {"locale": language, "color_scheme": scheme, "viewport": {"width": width, "height": 850}, "bypass_csp": True}
+    options = {
+        "locale": language,
+        "color_scheme": scheme,
+        "viewport": {"width": width, "height": 850},
+        "bypass_csp": True,
+    }
     desk, context = sit_down(chromium, address, company, installation, **options)
     page, found = desk.page, {}
     page.goto(address)

@@ -31,8 +31,27 @@ LIST_LAG = timedelta(minutes=10)
 
 ANYWHERE = ("lost_before", "lost_after", "stall_before", "stall_after", "crash_before", "crash_after")
 """The request or its reply is lost; our process stops for longer than its lease, or dies, before or after it is heard."""
-OPERATOR_FAULTS = (*ANYWHERE, "unreachable", "refused", "credentials", "processing", "denied", "expired", "not_listed", "duplicate")
-MERCHANT_FAULTS = (*ANYWHERE, "unreachable", "refused", "price_changed", "pending", "other_price", "garbage", "not_listed")
+OPERATOR_FAULTS = (
+    *ANYWHERE,
+    "unreachable",
+    "refused",
+    "credentials",
+    "processing",
+    "denied",
+    "expired",
+    "not_listed",
+    "duplicate",
+)
+MERCHANT_FAULTS = (
+    *ANYWHERE,
+    "unreachable",
+    "refused",
+    "price_changed",
+    "pending",
+    "other_price",
+    "garbage",
+    "not_listed",
+)
 
 
 class Crash(BaseException):
@@ -82,7 +101,13 @@ class Operator:
         if not known:
             state: Any = "processing" if fault == "processing" else "reserved"
             self.book[charge.key] = OperatorCharge(
-                f"op-{charge.key}", charge.key, charge.reference, state, charge.amount_cents, charge.currency, clock.now()
+                f"op-{charge.key}",
+                charge.key,
+                charge.reference,
+                state,
+                charge.amount_cents,
+                charge.currency,
+                clock.now(),
             )
         return self._answer(fault, charge.key)
 
@@ -220,7 +245,9 @@ class Merchant:
         return self._state(order_ref)
 
     def fetch(self, document: Document, into: BinaryIO) -> Download:
-        fault = self.faults.before("unreachable", "garbage", "stall_before", "stall_after", "crash_before", "crash_after")
+        fault = self.faults.before(
+            "unreachable", "garbage", "stall_before", "stall_after", "crash_before", "crash_after"
+        )
         if fault == "unreachable":
             raise contract.Unavailable("connection refused")
         content = b"<html>an error page" if fault == "garbage" else PDF

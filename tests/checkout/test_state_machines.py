@@ -94,7 +94,9 @@ class Purchases(RuleBasedStateMachine):
         target=tokens, account=st.sampled_from((1, 2)), net=st.sampled_from((100, 500, 1000, 2000)),
         allowed=st.sampled_from((True, True, True, False)), hesitates=st.sampled_from((0, 0, 0, 4_000)), trouble=TROUBLE,
     )  # fmt: skip
-    def buy(self, account: int, net: int, allowed: bool, hesitates: int, trouble: Trouble) -> MultipleResults[tuple[str, int]]:
+    def buy(
+        self, account: int, net: int, allowed: bool, hesitates: int, trouble: Trouble
+    ) -> MultipleResults[tuple[str, int]]:
         confirmation = self.world.ask_price(account, net), account
         self.world.allow(allowed)
         self.world.pass_time(hesitates)

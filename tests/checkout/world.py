@@ -203,7 +203,9 @@ class World:
     def merchant_heard(self, number: str) -> None:
         """The merchant makes an order: its price must be reserved at this moment."""
         if self.operator.of_order(number) != "reserved":
-            self.wrong.append(f"{number} ordered while the operator has it {self.operator.of_order(number) or 'not at all'}")
+            self.wrong.append(
+                f"{number} ordered while the operator has it {self.operator.of_order(number) or 'not at all'}"
+            )
 
     def _noticing(self, work: Callable[[Lease], None]) -> Callable[[Lease], None]:
         def run(lease: Lease) -> None:
@@ -249,7 +251,9 @@ class World:
             charges = list(session.scalars(select(Charge)))
             live = {(task.kind, task.subject) for task in session.scalars(select(Task).where(Task.done_at.is_(None)))}
             spent = self._spent(session)
-            full = session.scalars(select(CeilingUse).where(CeilingUse.held_cents + CeilingUse.captured_cents > LIMIT_CENTS))
+            full = session.scalars(
+                select(CeilingUse).where(CeilingUse.held_cents + CeilingUse.captured_cents > LIMIT_CENTS)
+            )
             wrong += [f"2: {use.held_cents} held + {use.captured_cents} captured" for use in full]
         if len({order.token for order in orders.values()}) < len(orders):
             wrong.append("1: a token has made two orders")

@@ -36,9 +36,7 @@ def point(*_arguments: object) -> None:
 
 house = open_installation(settings.load(Path(config), {}))
 with house.database.reading() as reader:
-    quote = reader.scalars(
-        select(QuoteRow).where(QuoteRow.token == token).options(joinedload(QuoteRow.offer))
-    ).one()
+    quote = reader.scalars(select(QuoteRow).where(QuoteRow.token == token).options(joinedload(QuoteRow.offer))).one()
     account = reader.get_one(Account, account_id)
 
 send = httpx2.Client.send

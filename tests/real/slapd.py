@@ -19,7 +19,7 @@ BASE = "dc=acme,dc=example"
 PEOPLE, GROUPS = f"ou=people,{BASE}", f"ou=groups,{BASE}"
 SERVICE, SERVICE_PASSWORD = f"cn=guichet,ou=services,{BASE}", "service"
 SCHEMAS = ("core", "cosine", "nis", "inetorgperson")
-AWKWARD = ("Dupont\\, Zoé", "R\\+D", "deux\\\\barres", "\\#dièse", "a\\\"b", "x\\;y", "L'Été", "l\\3Cg\\3E")
+AWKWARD = ("Dupont\\, Zoé", "R\\+D", "deux\\\\barres", "\\#dièse", 'a\\"b', "x\\;y", "L'Été", "l\\3Cg\\3E")
 
 CONFIG = """
 {schemas}
@@ -98,7 +98,9 @@ def require_slapd() -> str:
     return program
 
 
-def make_slapd(folder: Path, *, sizelimit: int = 500, names: tuple[str, ...] = ("127.0.0.1", "localhost"), expired: bool = False) -> Slapd:
+def make_slapd(
+    folder: Path, *, sizelimit: int = 500, names: tuple[str, ...] = ("127.0.0.1", "localhost"), expired: bool = False
+) -> Slapd:
     """A slapd with the sample directory, started."""
     program = require_slapd()
     folder.mkdir(parents=True, exist_ok=True)
@@ -107,14 +109,42 @@ def make_slapd(folder: Path, *, sizelimit: int = 500, names: tuple[str, ...] = (
     schemas = "\n".join(f"include /etc/ldap/schema/{name}.schema" for name in SCHEMAS)
     config = folder / "slapd.conf"
     config.write_text(
-        CONFIG.format(schemas=schemas, folder=folder, base=BASE, service=SERVICE, certificate=issued.cert_path, key=issued.key_path, sizelimit=sizelimit)
+        CONFIG.format(
+            schemas=schemas,
+            folder=folder,
+            base=BASE,
+            service=SERVICE,
+            certificate=issued.cert_path,
+            key=issued.key_path,
+            sizelimit=sizelimit,
+        )
     )
     ldif = folder / "people.ldif"
     ldif.write_text(_ldif(), encoding="utf-8")
-    subprocess.run([program.replace("slapd", "slapadd") if "sbin" in program else "slapadd", "-q", "-f", str(config), "-l", str(ldif)], check=True, capture_output=True, env={**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin"})
+    subprocess.run(
+        [
+            program.replace("slapd", "slapadd") if "sbin" in program else "slapadd",
+            "-q",
+            "-f",
+            str(config),
+            "-l",
+            str(ldif),
+        ],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin"},
+    )
     port, tls_port = free_port(), free_port()
     made = Slapd(folder, port, tls_port, folder / "ca.pem")
-    made.command = [program, "-d", "0", "-f", str(config), "-h", f"ldap://127.0.0.1:{port}/ ldaps://127.0.0.1:{tls_port}/"]
+    made.command = [
+        program,
+        "-d",
+        "0",
+        "-f",
+        str(config),
+        "-h",
+        f"ldap://127.0.0.1:{port}/ ldaps://127.0.0.1:{tls_port}/",
+    ]
     made.start()
     return made
 
@@ -129,11 +159,20 @@ def _line(name: str, value: str) -> str:
 
 def _person(login: str, dn: str = "", password: str = "secret") -> str:
     dn = dn or f"uid={login},{PEOPLE}"
-    return _entry(dn, "objectClass: inetOrgPerson", _line("uid", login), _line("cn", login.title()), "sn: X", _line("userPassword", password))
+    return _entry(
+        dn,
+        "objectClass: inetOrgPerson",
+        _line("uid", login),
+        _line("cn", login.title()),
+        "sn: X",
+        _line("userPassword", password),
+    )
 
 
 def _group(dn: str, *members: str) -> str:
-    return _entry(dn, "objectClass: groupOfNames", _line("cn", _plain(dn)), *(_line("member", member) for member in members))
+    return _entry(
+        dn, "objectClass: groupOfNames", _line("cn", _plain(dn)), *(_line("member", member) for member in members)
+    )
 
 
 def _plain(dn: str) -> str:

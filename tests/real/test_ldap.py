@@ -114,7 +114,9 @@ def test_a_wrong_certificate_is_refused_t1(secure, wrong, tmp_path: Path, slapd:
     other = make_slapd(tmp_path / wrong, **made)  # type: ignore[arg-type]
     try:
         ca_file = slapd.ca_file if wrong == "authority" else other.ca_file
-        client = LdapDirectory(config(other, ca_file=str(ca_file), urls=[other.tls_url if secure else other.url], start_tls=not secure))
+        client = LdapDirectory(
+            config(other, ca_file=str(ca_file), urls=[other.tls_url if secure else other.url], start_tls=not secure)
+        )
         answer = client.sign_in("zoe", "secret")
     finally:
         other.stop()
@@ -216,7 +218,9 @@ class Relay:
 
 def test_one_wrong_password_is_one_bind_on_one_server_t12(slapd):
     relay = Relay(slapd.port)
-    client = LdapDirectory(config(slapd, urls=[f"ldap://127.0.0.1:{relay.port}", f"ldap://127.0.0.1:{relay.port}"], start_tls=False))
+    client = LdapDirectory(
+        config(slapd, urls=[f"ldap://127.0.0.1:{relay.port}", f"ldap://127.0.0.1:{relay.port}"], start_tls=False)
+    )
     assert client.sign_in("zoe", "definitely-wrong") == No("wrong_password")
     client.close()
     relay.listener.close()

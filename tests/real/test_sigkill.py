@@ -41,13 +41,17 @@ def purchase(installation: Installation, token: str, account: int, point: int) -
 def start_again(installation: Installation, token: str, account_id: int) -> None:
     """What a restart does: the employee clicks again, leases run out, a worker takes over."""
     with installation.database.transaction() as session:
-        session.execute(update(Task).where(Task.lease_until.is_not(None)).values(lease_until=clock.now() - timedelta(seconds=1)))
+        session.execute(
+            update(Task).where(Task.lease_until.is_not(None)).values(lease_until=clock.now() - timedelta(seconds=1))
+        )
         account = session.get_one(accounts.Account, account_id)
         quote = find_quote(session, token, account_id)
         assert quote is not None
         merchant = installation.merchants.merchant(quote.offer.merchant)
     current = sign_in.confirmed_account(installation.database, installation.directory, account)
-    accepted = accept(installation.database, quote, current, merchant, installation.settings.portal.zone, installation.owner)
+    accepted = accept(
+        installation.database, quote, current, merchant, installation.settings.portal.zone, installation.owner
+    )
     if accepted.lease:
         installation.carry_on(accepted.lease, 30)
     finish(installation)
@@ -85,7 +89,9 @@ def test_killed_at_every_point_the_books_agree(buyer, account, installation, com
         assert killed.returncode == -9, f"point {point}: {killed.stderr}"
         start_again(installation, token, account)
         with installation.database.reading() as session:
-            assert session.scalars(select(Order.state).where(Order.token == token)).all() == ["delivered"], f"point {point}"
+            assert session.scalars(select(Order.state).where(Order.token == token)).all() == ["delivered"], (
+                f"point {point}"
+            )
 
     assert [order.state for order in company.merchants.book.orders()] == ["delivered"] * (points + 1)
     assert sorted(charge.state for charge in company.operator.book.charges()) == ["succeeded"] * (points + 1)

@@ -36,7 +36,11 @@ class Connector(RestMerchant):
 
     def _ask_token(self) -> str:
         secrets = self.context.secrets
-        form = {"grant_type": "client_credentials", "client_id": secrets["client_id"], "client_secret": secrets["client_secret"]}
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": secrets["client_id"],
+            "client_secret": secrets["client_secret"],
+        }
         answer = self.context.http.request("POST", f"{self.context.base_url}/oauth/token", form=form)
         if answer.status != 200:
             raise AuthFailed(f"token refused with status {answer.status}")

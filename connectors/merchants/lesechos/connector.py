@@ -12,7 +12,10 @@ ARTICLE = Input(
     name="article",
     label={"fr": "Article", "en": "Article"},
     type="article",
-    help={"fr": "Quelques mots du titre, ou le numéro de l'article.", "en": "A few words of the title, or the article's number."},
+    help={
+        "fr": "Quelques mots du titre, ou le numéro de l'article.",
+        "en": "A few words of the title, or the article's number.",
+    },
     suggest=True,
 )
 

@@ -1,0 +1,45 @@
+"""The demonstration merchants' own book: their orders and the quotes they gave."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from demo.shops import Content
+
+
+@dataclass
+class MerchantOrder:
+    """One line of a merchant's book; amounts in cents."""
+
+    merchant: str
+    offer: str
+    number: str
+    po_number: str
+    key: str
+    body_hash: str
+    net_cents: int
+    vat_cents: int
+    gross_cents: int
+    state: str
+    what: str
+    at: datetime
+    content: Content | None = None
+    ready_at: float = 0.0
+    percent_price: int = 100
+
+
+@dataclass
+class MerchantsBook:
+    """Every merchant's orders and quotes; safe to use from several threads."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    by_key: dict[tuple[str, str], MerchantOrder] = field(default_factory=dict)
+    quotes: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def orders(self) -> list[MerchantOrder]:
+        """Every order, oldest first."""
+        with self.lock:
+            return list(self.by_key.values())
