@@ -27,6 +27,7 @@ from connectors.contract import AuthFailed, ContractBroken, Unavailable, Unknown
 
 REDIRECTS = {301, 302, 303, 307, 308}
 LONGEST_CHAIN = 3
+LONGEST_DIGITS = 6
 CREDENTIALS = {"authorization", "cookie", "x-api-key", "proxy-authorization"}
 
 # Raised before the first byte of the request has left.
@@ -68,14 +69,18 @@ class Answer:
         """The body as JSON, fractions as `Decimal`. Raises `ContractBroken` when it is not JSON."""
         try:
             return json.loads(self.body, parse_float=Decimal)
-        except ValueError as error:
-            raise ContractBroken(f"not JSON (status {self.status}): {self.body[:80]!r}") from error
+        except (ValueError, RecursionError) as error:
+            raise ContractBroken(f"not JSON: {self.summary}") from error
+
+    @property
+    def summary(self) -> str:
+        """What a log may hold of it: what the other side says may be about a person."""
+        return f"status {self.status}, {self.headers.get('content-type', 'no type')}, {len(self.body)} bytes"
 
     @property
     def retry_after_s(self) -> int | None:
         """The wait the other side asks for, when it is given in seconds."""
-        value = self.headers.get("retry-after", "")
-        return int(value) if value.isdigit() else None
+        return _seconds(self.headers.get("retry-after", ""))
 
 
 @dataclass(frozen=True)
@@ -88,8 +93,8 @@ class Download:
 
 
 @lru_cache(maxsize=16)
-def _trusted(ca_file: str) -> ssl.SSLContext:
-    """The system's trust store and one more file; shared, since reading the store takes 50 ms."""
+def trusted(ca_file: str) -> ssl.SSLContext:
+    """The system's trust store and one more file; shared, since reading the store takes 50 ms. Raises `OSError`."""
     context = ssl.create_default_context()
     if ca_file:
         context.load_verify_locations(ca_file)
@@ -100,7 +105,7 @@ class GuardedClient:
     """One client for one merchant or operator; safe to use from several threads.
 
     Args:
-        hosts: the only `host` or `host:port` values ever contacted.
+        hosts: the only `host` or `host:port` values ever contacted; without a port it is that of HTTPS.
         max_body: bytes accepted in one answer, after decompression.
     """
 
@@ -111,12 +116,12 @@ class GuardedClient:
         timeouts: Timeouts = Timeouts(),
         max_body: int = 20_000_000,
     ) -> None:
-        self.hosts = {host.lower() for host in hosts}
+        self.hosts = {host.lower().removesuffix(":443") for host in hosts}
         self.timeouts = timeouts
         self.max_body = max_body
         limits = httpx2.Timeout(timeouts.read, connect=timeouts.connect)
         self._client = httpx2.Client(
-            verify=_trusted(network.ca_file),
+            verify=trusted(network.ca_file),
             proxy=network.proxy or None,
             timeout=limits,
             follow_redirects=False,
@@ -172,6 +177,7 @@ class GuardedClient:
         self, method: str, url: str, headers: dict[str, str], content: dict[str, Any]
     ) -> Iterator[tuple[httpx2.Response, float]]:
         deadline = time.monotonic() + self.timeouts.total
+        host = _host_of(url)
         for _hop in range(LONGEST_CHAIN + 1):
             self._require_allowed(url)
             try:
@@ -181,18 +187,21 @@ class GuardedClient:
                         yield response, deadline
                         return
             except NEVER_SENT as error:
-                raise Unavailable(f"{urlsplit(url).netloc}: {type(error).__name__}: {error}") from error
+                raise Unavailable(f"{host}: {type(error).__name__}: {error}") from error
+            except httpx2.InvalidURL as error:
+                raise ContractBroken(f"{host}: {error}") from error
             except httpx2.HTTPError as error:
-                raise UnknownOutcome(f"{urlsplit(url).netloc}: {type(error).__name__}: {error}") from error
-            target = urljoin(url, location)
-            if urlsplit(target).netloc != urlsplit(url).netloc:
+                raise UnknownOutcome(f"{host}: {type(error).__name__}: {error}") from error
+            url, content = urljoin(url, location), {}
+            if _host_of(url) != host:
                 headers = {name: value for name, value in headers.items() if name.lower() not in CREDENTIALS}
-            url, content = target, {}
+            host = _host_of(url)
         raise ContractBroken(f"more than {LONGEST_CHAIN} redirections")
 
     def _chunks(self, response: httpx2.Response, deadline: float) -> Iterator[bytes]:
         size = 0
-        for chunk in response.iter_bytes(65_536):
+        # As it arrives: waiting for a chunk to fill would let a dripping answer outlive its deadline.
+        for chunk in response.iter_bytes():
             size += len(chunk)
             if size > self.max_body:
                 raise UnknownOutcome(f"the answer is longer than {self.max_body} bytes")
@@ -201,12 +210,25 @@ class GuardedClient:
             yield chunk
 
     def _require_allowed(self, url: str) -> None:
+        address = _host_of(url)
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
-        if not {host, parts.netloc.rpartition("@")[2].lower()} & self.hosts:
+        if address.removesuffix(":443") not in self.hosts:
             raise ContractBroken(f"{host or url!r} is not among the hosts of this connector")
         if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(host)):
             raise ContractBroken(f"{parts.scheme}://{host}: only https leaves this machine")
+
+
+def _host_of(url: str) -> str:
+    """`host` or `host:port` of an address. Raises `ContractBroken` for what is no address."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError as error:
+        raise ContractBroken(f"not an address: {url[:200]!r}") from error
+
+
+def _seconds(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_DIGITS else None
 
 
 def _is_this_machine(host: str) -> bool:
@@ -224,5 +246,5 @@ def _require_success(response: httpx2.Response) -> None:
         raise AuthFailed(f"the document was refused with status {status}")
     if status in {404, 410}:
         raise ContractBroken(f"the document is gone (status {status})")
-    after = response.headers.get("retry-after", "")
-    raise Unavailable(f"the document came with status {status}", retry_after_s=int(after) if after.isdigit() else None)
+    wait_s = _seconds(response.headers.get("retry-after", ""))
+    raise Unavailable(f"the document came with status {status}", retry_after_s=wait_s)

@@ -164,13 +164,19 @@ def _application(server: OperatorServer) -> Flask:
         _require_token(server, "carrier-billing-refund:refunds:read")
         return jsonify(_existing(server, payment_id).refunds)
 
+    @app.get(f"{REFUNDS}/<payment_id>/refunds/<refund_id>")
+    def one_refund(payment_id: str, refund_id: str) -> ResponseReturnValue:
+        _require_token(server, "carrier-billing-refund:refunds:read")
+        made = [item for item in _existing(server, payment_id).refunds if item["refundId"] == refund_id]
+        if not made:
+            raise Problem(404, "NOT_FOUND", "The specified resource is not found.")
+        return jsonify(made[0])
+
     @app.get(f"{REFUNDS}/<payment_id>/refunds/remaining-amount")
     def remaining(payment_id: str) -> ResponseReturnValue:
         _require_token(server, "carrier-billing-refund:refunds:read")
         line = _existing(server, payment_id)
-        return jsonify(
-            remainingAmount={"amount": _number(line.amount_cents - line.refunded_cents), "currency": line.currency}
-        )
+        return jsonify(amount=_number(line.amount_cents - line.refunded_cents), currency=line.currency)
 
     return app
 
@@ -234,16 +240,24 @@ def _settle(server: OperatorServer, payment_id: str, step: str) -> None:
 def _refund(server: OperatorServer, payment_id: str, body: RefundBody) -> dict[str, Any]:
     with server.book.lock:
         line = _existing(server, payment_id)
+        transaction = request.get_json()["amountTransaction"]
+        correlator = transaction.get("clientCorrelator")
+        for known in line.refunds:
+            if correlator and known["amountTransaction"].get("clientCorrelator") == correlator:
+                return known
+        if line.state != "succeeded":
+            raise Problem(422, "CARRIER_BILLING_REFUND.INVALID_PAYMENT_STATUS", "Payment is not yet completed.")
         left = line.amount_cents - line.refunded_cents
         amount = left if body.type == "total" else body.amountTransaction.cents()
-        if line.state != "succeeded" or amount > left or amount <= 0:
-            raise Problem(422, "CARRIER_BILLING_REFUND.INVALID_AMOUNT", "The amount cannot be refunded.")
+        if not 0 < amount <= left:
+            raise Problem(422, "CARRIER_BILLING_REFUND.UNAUTHORIZED_AMOUNT", "Unauthorized amount requested.")
         line.refunded_cents += amount
         made = {
             "refundId": f"R{secrets.token_hex(8)}",
             "refundStatus": "succeeded",
             "type": body.type,
             "refundCreationDate": _rfc3339(datetime.now(UTC)),
+            "amountTransaction": transaction,
         }
         line.refunds.append(made)
         return made

@@ -151,7 +151,7 @@ class RestMerchant(MerchantConnector):
         if answer.status in {429, 503}:
             raise Unavailable(f"status {answer.status}", retry_after_s=answer.retry_after_s)
         if answer.status not in {200, 201, 202}:
-            return Unknown(f"status {answer.status}: {answer.body[:120]!r}", answer.retry_after_s)
+            return Unknown(answer.summary, answer.retry_after_s)
         try:
             return self._read_order(answer.json())
         except (ContractBroken, KeyError, TypeError, ValueError, InvalidOperation) as error:
@@ -186,7 +186,7 @@ def _success(answer: Answer) -> Any:
     if answer.status in {429, 502, 503, 504}:
         raise Unavailable(f"status {answer.status}", retry_after_s=answer.retry_after_s)
     if answer.status not in {200, 201}:
-        raise ContractBroken(f"status {answer.status}: {answer.body[:120]!r}")
+        raise ContractBroken(answer.summary)
     return answer.json()
 
 

@@ -51,6 +51,11 @@ REFUSALS = {
     "UNNECESSARY_IDENTIFIER": "line",
     "CARRIER_BILLING.UNAUTHORIZED_AMOUNT": "amount",
     "CARRIER_BILLING.USER_AMOUNT_THRESHOLD_OVERPASSED": "threshold",
+    "CARRIER_BILLING_REFUND.REFUND_DENIED": "denied",
+    "CARRIER_BILLING_REFUND.PAYMENT_NOT_ELIGIBLE_FOR_REFUND": "denied",
+    "CARRIER_BILLING_REFUND.INVALID_PAYMENT_STATUS": "denied",
+    "CARRIER_BILLING_REFUND.UNAUTHORIZED_AMOUNT": "amount",
+    "CARRIER_BILLING_REFUND.USER_AMOUNT_THRESHOLD_OVERPASSED": "threshold",
 }
 
 
@@ -143,6 +148,10 @@ class CamaraOperator:
 
     def check(self) -> list[Problem]:
         """Sign in and read one page of the list; nothing is charged."""
+        if not self._line:
+            what = {"fr": "la ligne de l'entreprise manque.", "en": "the company's line is missing."}
+            remedy = {"fr": "Donnez-la dans [operator] line.", "en": "Give it in [operator] line."}
+            return [Problem(what, remedy)]
         try:
             self._tokens.current()
         except AuthFailed as error:
@@ -261,7 +270,7 @@ def _refusal(answer: Answer) -> OperatorOutcome:
     if answer.status == 429:
         return Unreachable("the operator asks us to slow down", answer.retry_after_s)
     if error is None or answer.status >= 500:
-        return Unknown(f"status {answer.status}: {answer.body[:120]!r}", answer.retry_after_s)
+        return Unknown(answer.summary, answer.retry_after_s)
     detail = f"{answer.status} {error.code}: {error.message}"
     if error.code in REFUSALS:
         return Refused(REFUSALS[error.code], detail)

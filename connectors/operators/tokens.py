@@ -11,11 +11,21 @@ import threading
 import time
 from urllib.parse import quote
 
-from connectors.contract import AuthFailed, ContractBroken, Unavailable
+from pydantic import BaseModel, Field, ValidationError
+
+from connectors.contract import AuthFailed, ContractBroken, Unavailable, UnknownOutcome
 from connectors.http import GuardedClient
 
 MARGIN_S = 30
 """A token this close to its end is renewed first."""
+
+
+class TokenAnswer(BaseModel):
+    """RFC 6749, section 5.1; `expires_in` is in seconds."""
+
+    access_token: str = Field(min_length=1, pattern=r"^[\x20-\x7e]+$")
+    token_type: str = Field(pattern=r"(?i)^bearer$")
+    expires_in: float = Field(300, gt=0)
 
 
 class Tokens:
@@ -32,7 +42,9 @@ class Tokens:
         """A token that is good for at least `MARGIN_S` seconds.
 
         Raises:
-            AuthFailed: the credentials were refused. Unavailable: the token endpoint does not answer.
+            AuthFailed: the credentials were refused.
+            Unavailable: the token endpoint does not answer, or not as RFC 6749 says. What the token was
+                wanted for has not been sent, so this is never a doubt about it.
         """
         with self._lock:
             if time.monotonic() >= self._ends - MARGIN_S:
@@ -46,16 +58,18 @@ class Tokens:
                 self._ends = 0.0
 
     def _renew(self) -> None:
-        answer = self._http.request(
-            "POST", self._url, form={"grant_type": "client_credentials", "scope": self._scope},
-            headers={"Authorization": f"Basic {self._basic}", "Accept": "application/json"},
-        )  # fmt: skip
+        headers = {"Authorization": f"Basic {self._basic}", "Accept": "application/json"}
+        form = {"grant_type": "client_credentials", "scope": self._scope}
+        try:
+            answer = self._http.request("POST", self._url, form=form, headers=headers)
+        except UnknownOutcome as error:
+            raise Unavailable(f"the token endpoint: {error.detail}") from error
         if answer.status in {400, 401, 403}:
             raise AuthFailed(f"the token endpoint refused our credentials (status {answer.status})")
         if answer.status != 200:
             raise Unavailable(f"the token endpoint answered {answer.status}", retry_after_s=answer.retry_after_s)
-        content = answer.json()
-        if not isinstance(content, dict) or str(content.get("token_type", "")).lower() != "bearer":
-            raise ContractBroken("the token endpoint did not give a bearer token")
-        self._token = str(content["access_token"])
-        self._ends = time.monotonic() + float(content.get("expires_in", 300))
+        try:
+            given = TokenAnswer.model_validate(answer.json())
+        except (ContractBroken, ValidationError) as error:
+            raise Unavailable(f"the token endpoint did not give a bearer token: {error}"[:300]) from error
+        self._token, self._ends = given.access_token, time.monotonic() + given.expires_in

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import ClassVar
 
-from connectors.contract import AuthFailed, Context, Input
-from connectors.merchants.rest import RestMerchant
+from connectors.contract import Input
+from connectors.merchants.tokens import TokenMerchant
 
 SIREN = Input(
     name="siren",
@@ -17,31 +16,12 @@ SIREN = Input(
 )
 
 
-class Connector(RestMerchant):
+class Connector(TokenMerchant):
     """The credit insurer's REST interface."""
 
     inputs: ClassVar = {"": (SIREN,)}
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._lock = threading.Lock()
-        self._token = ""
-
-    def sign(self, *, fresh: bool = False) -> dict[str, str]:
-        """A client-credentials token (RFC 6749, section 4.4), asked for again when it is refused."""
-        with self._lock:
-            if fresh or not self._token:
-                self._token = self._ask_token()
-            return {"Authorization": f"Bearer {self._token}"}
-
-    def _ask_token(self) -> str:
-        secrets = self.context.secrets
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": secrets["client_id"],
-            "client_secret": secrets["client_secret"],
-        }
-        answer = self.context.http.request("POST", f"{self.context.base_url}/oauth/token", form=form)
-        if answer.status != 200:
-            raise AuthFailed(f"token refused with status {answer.status}")
-        return str(answer.json()["access_token"])
+    def ask_token(self) -> str:
+        """Client credentials (RFC 6749, section 4.4), in the body."""
+        form = {name: self.context.secrets[name] for name in ("client_id", "client_secret")}
+        return self.exchange("/oauth/token", "access_token", form={"grant_type": "client_credentials", **form})

@@ -1,0 +1,307 @@
+"""The CAMARA adapter over real sockets: every message as defined, every fault the outcome it must be."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask, Response, jsonify
+
+from connectors.contract import ContractBroken, NotFound, OperatorCharge, Refused, Unknown, Unreachable
+from connectors.operators import camara_messages
+from demo.operator import PAYMENTS
+from tests.connectors import definition
+from tests.connectors.conftest import adapter_for, charge
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=1)
+
+
+@pytest.fixture
+def exchanges(line):
+    """Every kind of message there is, said once."""
+    bought, dropped, refused = charge(), charge(), charge(600_000, 100_000)
+    reserved = line.adapter.prepare(bought)
+    line.adapter.confirm(reserved.ref)
+    line.adapter.confirm(reserved.ref)
+    line.adapter.cancel(line.adapter.prepare(dropped).ref)
+    line.adapter.refund(reserved.ref, 100, "a key of its own")
+    line.adapter.charge(charge())
+    line.adapter.prepare(refused)
+    line.adapter.status("nothing")
+    line.server.fault = "deny"
+    line.adapter.prepare(charge())
+    line.server.fault = None
+    line.adapter.find(bought.key, LONG_AGO)
+    line.adapter.check()
+    said = [item for item in line.http.exchanges if "/oauth2/" not in item.url]
+    assert {item.answer.status for item in said} == {200, 201, 202, 403, 404, 409, 422}
+    return said
+
+
+def test_every_message_is_as_our_own_model_says(exchanges):
+    for item in exchanges:
+        answered = json.loads(item.answer.body) if item.answer.body else None
+        if item.answer.status >= 400:
+            assert camara_messages.ErrorInfo.model_validate(answered).status == item.answer.status
+        elif isinstance(answered, dict):
+            is_refund = item.url.rstrip("?").endswith("/refunds")
+            (camara_messages.Refund if is_refund else camara_messages.Payment).model_validate(answered)
+        else:
+            assert item.answer.status == 202 or isinstance(answered, list)
+
+
+@pytest.mark.skipif(not definition.FOLDER.is_dir(), reason=f"the published definition is not at {definition.FOLDER}")
+def test_every_message_is_as_the_published_definition_says(exchanges):
+    wrong = []
+    for item in exchanges:
+        answered = json.loads(item.answer.body) if item.answer.body else None
+        wrong += definition.breaches(item.method, item.url, item.sent, item.headers, item.answer.status, answered)
+    assert wrong == []
+
+
+@pytest.mark.skipif(not definition.FOLDER.is_dir(), reason=f"the published definition is not at {definition.FOLDER}")
+def test_the_definition_check_can_fail():
+    body = camara_messages.transaction_body(charge())
+    url = f"http://operator{PAYMENTS}/prepare"
+    fine = definition.breaches("POST", url, body, {"x-correlator": "ok"}, 401, _error(401, "UNAUTHENTICATED"))
+    assert fine == []
+
+    del body["amountTransaction"]["referenceCode"]
+    body["amountTransaction"]["phoneNumber"] = "0123456789"
+    found = definition.breaches("POST", url + "?page=1", body, {"x-correlator": "é"}, 299, None)
+
+    assert len(found) == 5, found
+
+
+def _error(status: int, code: str) -> dict[str, object]:
+    return {"status": status, "code": code, "message": "No."}
+
+
+@pytest.mark.parametrize("cents", [1, 10, 424, 353, 1999, 100_001])
+def test_the_operator_books_the_very_cents_we_asked_for(cents, line):
+    asked = charge(cents, cents // 6)
+
+    reserved = line.adapter.prepare(asked)
+
+    assert (reserved.state, reserved.amount_cents, reserved.key) == ("reserved", cents, asked.key)
+    assert [(item.amount_cents, item.tax_cents) for item in line.server.book.charges()] == [(cents, cents // 6)]
+    assert line.adapter.confirm(reserved.ref).state == "captured"
+
+
+@pytest.mark.parametrize("repeats", [201, 400, 409])
+def test_a_repeat_finds_the_first_charge_however_the_operator_says_so(repeats, line):
+    line.server.repeats = repeats
+    asked = charge()
+
+    assert line.adapter.prepare(asked) == line.adapter.prepare(asked)
+    assert len(line.server.book.charges()) == 1
+
+
+def test_the_same_key_with_another_amount_is_a_doubt(line):
+    asked = charge()
+    line.adapter.prepare(asked)
+
+    outcome = line.adapter.prepare(charge(999, key=asked.key))
+
+    assert isinstance(outcome, Unknown)
+    assert len(line.server.book.charges()) == 1
+
+
+@pytest.mark.parametrize(("step", "state"), [("confirm", "captured"), ("cancel", "voided")])
+def test_a_second_step_done_twice_or_crosswise_reports_the_state_that_holds(step, state, line):
+    ref = line.adapter.prepare(charge()).ref
+    other = {"confirm": "cancel", "cancel": "confirm"}[step]
+
+    assert getattr(line.adapter, step)(ref).state == state
+    assert getattr(line.adapter, step)(ref).state == state
+    assert getattr(line.adapter, other)(ref).state == state
+
+
+def test_an_asynchronous_operator_is_asked_again(line):
+    line.server.fault_once("processing")
+    asked = charge()
+
+    assert line.adapter.prepare(asked).state == "processing"
+    line.server.book.charges()[0].decided_at = LONG_AGO
+    assert line.adapter.find(asked.key, LONG_AGO).state == "reserved"
+
+
+@pytest.mark.parametrize(("fault", "expected"), [
+    ("deny", Refused("denied")), ("amount", Refused("amount")), ("error500", Unknown("")), ("html", Unknown("")),
+    ("rate_limit", Unreachable("", 1)), ("hang", Unknown("")), ("cut_reply", Unknown("")), ("down", Unreachable("")),
+])  # fmt: skip
+def test_each_fault_is_the_outcome_it_must_be(fault, expected, line):
+    line.adapter.check()
+    line.server.fault = fault
+
+    outcome = line.adapter.prepare(charge())
+
+    assert type(outcome) is type(expected)
+    assert getattr(outcome, "code", "") == getattr(expected, "code", "")
+    assert getattr(outcome, "retry_after_s", None) == getattr(expected, "retry_after_s", None)
+
+
+def test_a_lost_reply_is_found_in_the_list(line):
+    line.server.fault_once("cut_reply")
+    asked = charge()
+
+    assert isinstance(line.adapter.prepare(asked), Unknown)
+    found = line.adapter.find(asked.key, datetime.now(UTC))
+
+    assert (found.state, found.amount_cents, found.reference) == ("reserved", 424, asked.reference)
+    assert line.adapter.find("another key", LONG_AGO) == NotFound()
+
+
+def test_the_list_is_read_over_all_its_pages(line):
+    asked = [charge(reference=f"G-{number}") for number in range(120)]
+    for item in asked:
+        line.adapter.prepare(item)
+
+    listed = list(line.adapter.list_charges(LONG_AGO))
+
+    assert [item.key for item in listed] == [item.key for item in asked]
+    assert list(line.adapter.list_charges(datetime.now(UTC) + timedelta(hours=1))) == []
+
+
+@pytest.mark.parametrize(("wrong", "code"), [
+    ({"line": "+33999999999"}, "line"), ({"line": "0123456789"}, "request"), ({"currency": "XYZ"}, "request"),
+])  # fmt: skip
+def test_a_request_the_operator_cannot_take_is_refused_for_certain(wrong, code, line):
+    outcome = line.adapter.prepare(charge(**wrong))
+
+    assert (type(outcome), outcome.code) == (Refused, code)
+    assert line.server.book.charges() == []
+
+
+def test_a_token_is_kept_while_it_is_good_and_renewed_when_refused(line):
+    line.adapter.prepare(charge())
+    line.adapter.prepare(charge())
+    assert line.statuses("/oauth2/") == [200]
+
+    line.server.tokens.clear()
+
+    assert line.adapter.prepare(charge()).state == "reserved"
+    assert line.statuses("/prepare") == [201, 201, 401, 201]
+    assert line.statuses("/oauth2/") == [200, 200]
+
+
+def test_a_token_about_to_end_is_renewed_before_it_is_refused(line):
+    line.server.token_life_s = 20
+
+    for _ in range(3):
+        line.adapter.prepare(charge())
+
+    assert 401 not in line.statuses()
+    assert len(line.statuses("/oauth2/")) == 3
+
+
+def test_wrong_credentials_are_a_refusal_and_said_by_check(line):
+    http, adapter = adapter_for(line.server.url, ("guichet-demo", "wrong"))
+
+    outcome = adapter.prepare(charge())
+    [problem] = adapter.check()
+
+    assert (type(outcome), outcome.code) == (Refused, "credentials")
+    assert "client_id" in problem.remedy["fr"]
+    assert "wrong" not in outcome.detail + problem.what["fr"]
+    assert http.exchanges
+
+
+def test_check_names_what_does_not_answer(line):
+    assert line.adapter.check() == []
+    line.server.fault = "down"
+    _http, fresh = adapter_for(line.server.url)
+
+    assert "token_url" in fresh.check()[0].remedy["fr"]
+    assert "api_root" in line.adapter.check()[0].remedy["fr"]
+
+
+@pytest.mark.parametrize("answer", [
+    "not json", {}, [], {"access_token": "x"}, {"access_token": "x", "token_type": "mac"}, {"token_type": "bearer"},
+    {"access_token": "line\nbreak", "token_type": "bearer"}, {"access_token": 3, "token_type": "bearer"},
+    {"access_token": "x", "token_type": "bearer", "expires_in": "soon"},
+])  # fmt: skip
+def test_a_strange_token_answer_is_certainly_nothing_charged(answer, answering):
+    app = Flask("tokens")
+    app.post("/oauth2/token")(lambda: Response(answer) if isinstance(answer, str) else jsonify(answer))
+    _http, adapter = adapter_for(answering(app))
+
+    assert isinstance(adapter.prepare(charge()), Unreachable)
+
+
+GOOD = {
+    "paymentId": "P1", "paymentStatus": "reserved", "paymentCreationDate": "2026-11-23T10:00:00Z",
+    "amountTransaction": {
+        "phoneNumber": "+33123456789", "clientCorrelator": "k", "referenceCode": "G-1",
+        "paymentAmount": {"chargingInformation": {"amount": 4.24, "currency": "EUR", "description": "d"}},
+    },
+}  # fmt: skip
+
+
+def changed(path: str, value: object) -> dict[str, object]:
+    """The good answer with one part replaced, or removed when the value is None."""
+    content = copy.deepcopy(GOOD)
+    *parents, name = path.split(".")
+    place = content
+    for parent in parents:
+        place = place[parent]
+    place.pop(name) if value is None else place.update({name: value})
+    return content
+
+
+@pytest.mark.parametrize("answer", [
+    "<html>", "null", [], "[" * 100_000, {}, changed("paymentId", None), changed("paymentId", ""),
+    changed("paymentStatus", "done"), changed("paymentCreationDate", "yesterday"),
+    changed("paymentCreationDate", "2026-11-23T10:00:00"), changed("amountTransaction", None),
+    changed("amountTransaction.paymentAmount.chargingInformation.amount", 4.241),
+    changed("amountTransaction.paymentAmount.chargingInformation.amount", -1),
+    changed("amountTransaction.paymentAmount.chargingInformation.amount", "NaN"),
+    changed("amountTransaction.paymentAmount.chargingInformation.amount", 5),
+    changed("amountTransaction.paymentAmount.chargingInformation.currency", "USD"),
+    changed("amountTransaction.clientCorrelator", "another"), changed("amountTransaction.referenceCode", "G-2"),
+])  # fmt: skip
+def test_an_answer_that_is_not_as_defined_is_a_doubt_never_a_yes(answer, answering):
+    _http, adapter = adapter_for(answering(an_operator_that_answers(answer)))
+
+    assert isinstance(adapter.prepare(charge(key="k", reference="G-1")), Unknown)
+    if not isinstance(answer, dict) or not answer.get("paymentId") or "amountTransaction" not in answer:
+        with pytest.raises(ContractBroken):
+            list(adapter.list_charges(LONG_AGO))
+
+
+def an_operator_that_answers(answer: object) -> Flask:
+    """Good tokens, and this answer to every question about payments."""
+    app = Flask("operator")
+
+    @app.post("/oauth2/token")
+    def token() -> Response:
+        return jsonify(access_token="t", token_type="bearer")
+
+    @app.post(f"{PAYMENTS}/prepare")
+    def prepare() -> tuple[Response, int]:
+        return (Response(answer) if isinstance(answer, str) else jsonify(answer)), 201
+
+    @app.get(PAYMENTS)
+    def listing() -> Response:
+        return Response(answer) if isinstance(answer, str) else jsonify([answer])
+
+    return app
+
+
+def test_a_good_answer_is_a_charge(answering):
+    _http, adapter = adapter_for(answering(an_operator_that_answers(GOOD)))
+
+    outcome = adapter.prepare(charge(key="k", reference="G-1"))
+
+    made = datetime(2026, 11, 23, 10, tzinfo=UTC)
+    assert outcome == OperatorCharge("P1", "k", "G-1", "reserved", 424, "EUR", made)
+
+
+def test_a_refund_is_partial_never_more_than_what_is_left(line):
+    ref = line.adapter.charge(charge(1000, 0)).ref
+
+    assert line.adapter.refund(ref, 400, "r1").refunded_cents == 400
+    assert isinstance(line.adapter.refund(ref, 601, "r2"), Refused)
+    assert line.server.book.charges()[0].refunded_cents == 400
