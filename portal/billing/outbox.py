@@ -20,6 +20,8 @@ from portal.database import Base, UtcDateTime
 LEASE_S = 60
 """Longer than any single step may take: one call to a merchant or the operator ends within 30 s."""
 LONGEST_WAIT_S = 300
+LONGEST_DELAY_S = 3600
+"""However long the other side asks us to wait."""
 
 
 class Task(Base):
@@ -104,8 +106,8 @@ def finish(session: Session, lease: Lease) -> None:
 
 
 def postpone(session: Session, lease: Lease, delay_s: float, detail: str = "") -> None:
-    """Give the task back, to be taken up again in `delay_s` seconds. Raises `LeaseLost`."""
-    due = clock.now() + timedelta(seconds=delay_s)
+    """Give the task back, to be taken up again in `delay_s` seconds, an hour at most. Raises `LeaseLost`."""
+    due = clock.now() + timedelta(seconds=min(max(delay_s, 0), LONGEST_DELAY_S))
     _write(session, lease, due_at=due, lease_until=None, owner="", last_detail=detail[:500])
 
 

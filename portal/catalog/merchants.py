@@ -5,9 +5,16 @@ A connector that cannot be loaded never stops the portal: its offers are left al
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar
 
-from connectors.contract import MerchantConnector
+from pydantic import TypeAdapter, ValidationError
+
+from connectors.contract import ConnectorError, ContractBroken, MerchantConnector
 from connectors.http import Network
 from connectors.merchants.registry import ConnectorBroken, LoadedMerchant, load_merchant
 from portal import logs
@@ -15,6 +22,8 @@ from portal.refusals import Refused
 from portal.settings import Settings
 
 log = logs.get(__name__)
+
+Answer = TypeVar("Answer")
 
 
 @dataclass
@@ -50,3 +59,36 @@ def load_merchants(settings: Settings, network: Network) -> Merchants:
             log.error("connector_broken", merchant=key, connector=section.connector, detail=str(error))
             merchants.broken[key] = error
     return merchants
+
+
+@contextmanager
+def asking(merchant: str) -> Iterator[None]:
+    """A block that asks a connector: whatever it raises besides `ConnectorError` becomes `ContractBroken`."""
+    try:
+        yield
+    except ConnectorError:
+        raise
+    except Exception as error:
+        log.exception("connector_raised", merchant=merchant)
+        raise ContractBroken(f"{type(error).__name__}: {error}"[:500]) from error
+
+
+def checked(answer: Answer) -> Answer:
+    """What a connector gave, made again from its parts with every type checked as its contract says.
+
+    Raises:
+        ContractBroken: naming the first part that is not as the contract says.
+    """
+    if not dataclasses.is_dataclass(answer) or isinstance(answer, type):
+        raise ContractBroken(f"not an answer of the contract: {answer!r}"[:300])
+    try:
+        made: Answer = _adapter(type(answer)).validate_python(dataclasses.asdict(answer))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ContractBroken(f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:300]) from error
+    return made
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

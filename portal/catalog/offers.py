@@ -73,6 +73,11 @@ def fold(text: str) -> str:
     return " ".join(bare.casefold().replace("-", " ").replace("\u2019", "'").split())
 
 
+def slug_of(merchant: str, offer: str) -> str:
+    """An offer's address; dashes of the merchant's name are doubled, so that no two offers have the same."""
+    return f"{merchant.replace('-', '--')}-{offer}"
+
+
 def store(
     row: OfferRow | None,
     merchant: str,
@@ -83,7 +88,7 @@ def store(
     at: datetime,
 ) -> OfferRow:
     """A row holding what a connector listed."""
-    row = row or OfferRow(merchant=merchant, offer=offer.id, slug=f"{merchant}-{offer.id}")
+    row = row or OfferRow(merchant=merchant, offer=offer.id, slug=slug_of(merchant, offer.id))
     row.merchant_name, row.sandbox, row.position = merchant_name, sandbox, position
     row.category, row.delivery, row.currency = offer.category, offer.delivery, offer.currency
     row.title, row.summary, row.delay = dict(offer.title), dict(offer.summary), dict(offer.delay)

@@ -12,6 +12,7 @@ from connectors.contract import ConnectorError
 from portal import clock
 from portal.billing import outbox
 from portal.billing.charges import Charge
+from portal.catalog.merchants import asking, checked
 from portal.checkout.orders import Order
 from portal.checkout.steps import Means
 from portal.checkout.verification import Breach
@@ -88,9 +89,10 @@ def _delivered(session: Session) -> dict[str, dict[str, int]]:
 def _merchant_book(means: Means, key: str, since: datetime, unreadable: list[Breach]) -> dict[str, int] | None:
     book: dict[str, int] = {}
     try:
-        for line in means.merchants.loaded[key].connector.list_orders(since):
-            if line.state == "delivered":
-                book[line.reference] = book.get(line.reference, 0) + line.gross_cents
+        with asking(key):
+            for line in map(checked, means.merchants.loaded[key].connector.list_orders(since)):
+                if line.state == "delivered":
+                    book[line.reference] = book.get(line.reference, 0) + line.gross_cents
     except ConnectorError as error:
         unreadable.append(Breach(6, f"merchant {key}", f"its list cannot be read: {error}"))
         return None

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from connectors.contract import (
     AuthFailed,
     ConnectorError,
+    ContractBroken,
     Document,
     Done,
     NotDone,
@@ -29,12 +30,12 @@ from connectors.merchants.registry import LoadedMerchant
 from portal import clock, logs
 from portal.billing import charges, outbox
 from portal.billing.outbox import Lease
+from portal.catalog.merchants import checked
 from portal.checkout import orders, outcomes
 from portal.checkout.orders import DeliveryRow, Order
 from portal.checkout.quotes import check_quote, keep_quote
 from portal.checkout.steps import Means, Wait, doubt, fail
 from portal.checkout.storage import Stored
-from portal.money import SumMismatch
 from portal.refusals import Reason, Refused
 
 log = logs.get(__name__)
@@ -117,7 +118,7 @@ def _merchant(means: Means, number: str) -> LoadedMerchant | None:
 
 def _answer(ask: Callable[[], Answer], *, first: bool = False) -> Answer | NotDone | Unknown:
     try:
-        return ask()
+        return checked(ask())
     except Unavailable as error:
         if first:
             return NotDone("merchant_unavailable")
@@ -176,7 +177,7 @@ def _refuse(session: Session, order: Order, outcome: NotDone) -> None:
             check_quote(outcome.new_quote)
             new = keep_quote(session, order.account_id, order.offer_id, order.inputs, outcome.new_quote)
             order.next_token = new.token
-        except SumMismatch as error:
+        except ContractBroken as error:
             log.error("quote_refused", merchant=order.merchant, detail=str(error))
     fail(session, order, reason, outcomes.evidence_of(outcome))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from connectors.contract import Buyer, ConnectorError, Input, Suggestion
 from portal import logs
-from portal.catalog.merchants import Merchants
+from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
 from portal.checkout.inputs import InvalidInputs, clean_inputs
 from portal.checkout.quotes import QuoteRow, ask_quote
@@ -88,7 +88,9 @@ def _is_chosen(found: list[Suggestion], text: str) -> bool:
 
 def _complete(merchants: Merchants, offer: OfferRow, name: str, text: str) -> list[Suggestion]:
     try:
-        return merchants.connector(offer.merchant).suggest(offer.offer, name, text.strip())[:10]
+        with asking(offer.merchant):
+            found = merchants.connector(offer.merchant).suggest(offer.offer, name, text.strip())[:10]
+            return [checked(suggestion) for suggestion in found]
     except (ConnectorError, Refused) as error:
         # Without completions the employee can still type the value itself.
         log.warning("no_completions", merchant=offer.merchant, detail=str(error))

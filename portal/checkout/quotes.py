@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from connectors import contract
 from portal import clock, logs
-from portal.catalog.merchants import Merchants
+from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
 from portal.checkout.inputs import InvalidInputs, clean_inputs
 from portal.database import Base, Database, UtcDateTime
@@ -22,6 +22,9 @@ from portal.refusals import Reason, Refused
 log = logs.get(__name__)
 
 LONGEST_VALIDITY = timedelta(hours=1)
+LONGEST_REF = 200
+CURRENCY = "EUR"
+"""Operators put euros on a French invoice; another currency would need an exchange nobody has agreed to."""
 
 
 class QuoteRow(Base):
@@ -82,30 +85,43 @@ def ask_quote(
     inputs = clean_inputs(offer.fields, typed)
     connector = merchants.connector(offer.merchant)
     try:
-        quote = connector.quote(offer.offer, inputs, buyer)
+        with asking(offer.merchant):
+            quote = connector.quote(offer.offer, inputs, buyer)
         check_quote(quote)
     except contract.Rejected as error:
         raise _rejection(error, offer) from error
     except (contract.Unavailable, contract.UnknownOutcome) as error:
         log.warning("quote_unavailable", merchant=offer.merchant, detail=str(error))
         raise Refused("merchant_unavailable", merchant=offer.merchant_name) from error
-    except (contract.ContractBroken, contract.AuthFailed, SumMismatch) as error:
+    except contract.ConnectorError as error:
         log.error("quote_refused", merchant=offer.merchant, error=type(error).__name__, detail=str(error))
         raise Refused("merchant_broken", merchant=offer.merchant_name) from error
     with database.transaction() as session:
         return keep_quote(session, account_id, offer.id, inputs, quote)
 
 
-def check_quote(quote: contract.Quote) -> None:
-    """Add a quote up again, total and lines. Raises `SumMismatch`."""
-    check_sum(quote.net_cents, quote.vat_rate_bp, quote.vat_cents, quote.gross_cents)
-    if quote.gross_cents == 0:
-        raise SumMismatch("a price of zero cannot be charged")
-    if quote.lines and (
-        sum(line.net_cents for line in quote.lines) != quote.net_cents
-        or sum(line.vat_cents for line in quote.lines) != quote.vat_cents
-    ):
-        raise SumMismatch("the lines do not add up to the total")
+def check_quote(given: contract.Quote) -> None:
+    """Check a quote's parts and add it up again, total and lines. Raises `ContractBroken`."""
+    quote = checked(given)
+    try:
+        check_sum(quote.net_cents, quote.vat_rate_bp, quote.vat_cents, quote.gross_cents)
+    except SumMismatch as error:
+        raise contract.ContractBroken(str(error)) from error
+    faults = {
+        "a price of zero cannot be charged": quote.gross_cents == 0,
+        "the lines do not add up to the total": bool(quote.lines) and _sums(quote.lines) != _sums([quote]),
+        f"prices are in {CURRENCY}, this one is in {quote.currency}": quote.currency != CURRENCY,
+        "its end has no time zone": quote.expires_at.tzinfo is None,
+        "its reference is empty or too long": not 0 < len(quote.ref) <= LONGEST_REF,
+    }
+    for fault, found in faults.items():
+        if found:
+            raise contract.ContractBroken(fault)
+
+
+def _sums(priced: Iterable[contract.Quote | contract.QuoteLine]) -> tuple[int, int]:
+    items = list(priced)
+    return sum(item.net_cents for item in items), sum(item.vat_cents for item in items)
 
 
 def keep_quote(

@@ -183,14 +183,10 @@ def _check_password_again(asked: QuoteRow) -> None:
     threshold = house.settings.checkout.ask_password_above_cents
     if threshold is None or asked.gross_cents <= threshold:
         return
-    try:
-        sign_in.check_password(
-            house.database, house.directory, account().login, request.form.get("password", ""),
-            request.remote_addr or "", house.settings.directory.max_failures,
-        )  # fmt: skip
-    except Refused as refused:
-        throttled = refused.reason.code == "sign_in_throttled"
-        raise refused if throttled else Refused("password_wrong") from refused
+    sign_in.check_password(
+        house.database, house.directory, account(), request.form.get("password", ""),
+        request.remote_addr or "", house.settings.directory.max_failures,
+    )  # fmt: skip
 
 
 def _show_order(number: str, *, after_confirmation: bool = False) -> ResponseReturnValue:

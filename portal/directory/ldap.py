@@ -135,7 +135,7 @@ class LdapServers:
         except BROKEN_CONNECTION:
             raise
         except LDAPInvalidFilterError as error:
-            raise DirectoryUnknown("configuration", f"filter {test}") from error
+            raise DirectoryUnknown("configuration", "people_filter or login_attributes make no valid filter") from error
         except (LDAPException, OSError) as error:
             raise DirectoryUnknown("answer", f"{type(error).__name__}: {error}") from error
 

@@ -107,7 +107,7 @@ class LdapDirectory:
 
         identifier = _id_text(self._id_attribute, raw.get(self._id_attribute.lower()) or [])
         if not identifier:
-            raise DirectoryUnknown("answer", f"{entry['dn']} has no {self._id_attribute} that we may read")
+            raise DirectoryUnknown("answer", f"an entry has no {self._id_attribute} that the service account may read")
         login = first(self._login_attributes[0])
         person = Person(
             id=identifier, dn=entry["dn"], login=login,

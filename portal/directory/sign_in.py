@@ -10,7 +10,7 @@ from portal import audit, clock, logs
 from portal.database import Database
 from portal.directory import sessions, throttle
 from portal.directory.accounts import Account, remember
-from portal.directory.answers import No, Unknown, Yes
+from portal.directory.answers import Answer, No, Unknown, Yes
 from portal.directory.lookup import LdapDirectory
 from portal.refusals import Refused
 
@@ -26,7 +26,9 @@ def sign_in(
         Refused: `sign_in_throttled`, or `sign_in_refused` for everything else, so that a visitor
             learns nothing; the log tells the cases apart.
     """
-    answer = check_password(database, directory, login, password, address, max_failures)
+    answer = _ask_directory(database, directory, login, password, address, max_failures)
+    if not isinstance(answer, Yes):
+        raise Refused("sign_in_refused")
     with database.transaction() as session:
         account = remember(session, answer)
         audit.record(session, f"account {account.id}", "signed_in", f"account {account.id}")
@@ -34,27 +36,42 @@ def sign_in(
 
 
 def check_password(
+    database: Database, directory: LdapDirectory, account: Account, password: str, address: str, max_failures: int
+) -> None:
+    """Ask a signed-in person for the password again.
+
+    Raises:
+        Refused: `sign_in_throttled`, `directory_unknown`, or `password_wrong`, also when the login has
+            passed to somebody else.
+    """
+    answer = _ask_directory(database, directory, account.login, password, address, max_failures)
+    if isinstance(answer, Unknown):
+        raise Refused("directory_unknown")
+    if isinstance(answer, No) or answer.person.id != account.directory_id:
+        raise Refused("password_wrong")
+
+
+def _ask_directory(
     database: Database, directory: LdapDirectory, login: str, password: str, address: str, max_failures: int
-) -> Yes:
-    """Ask the directory whether this password is right, within the throttle. Raises like `sign_in`."""
+) -> Answer:
+    """Whether a password is right, within the throttle; the log tells apart what the visitor is not told."""
     with database.reading() as session:
         throttled = throttle.is_throttled(session, login, address, max_failures)
     if throttled:
-        log.warning("sign_in_throttled", address=address)
+        log.warning("sign_in_throttled")
         raise Refused("sign_in_throttled", minutes=int(throttle.WINDOW.total_seconds() // 60))
     answer = directory.sign_in(login, password)
     if isinstance(answer, Yes):
         with database.transaction() as session:
             throttle.forget_failures(session, login)
-        return answer
-    if isinstance(answer, No):
-        log.warning("sign_in_refused", reason=answer.reason, detail=answer.detail, address=address)
+    elif isinstance(answer, No):
+        log.warning("sign_in_refused", reason=answer.reason, detail=answer.detail)
         if answer.reason not in {"empty", "bad_characters"}:
             with database.transaction() as session:
                 throttle.count_failure(session, login, address)
     else:
         log.error("sign_in_impossible", reason=answer.reason, detail=answer.detail)
-    raise Refused("sign_in_refused")
+    return answer
 
 
 def refresh(database: Database, directory: LdapDirectory, account: Account) -> Account | None:
