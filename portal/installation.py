@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from sqlalchemy.exc import ArgumentError
+
 from connectors.contract import OperatorAdapter
-from connectors.http import Network
-from connectors.operators.registry import OperatorConfig, load_operator
+from connectors.http import Network, trusted
+from connectors.operators.registry import OperatorConfig, UnknownProfile, load_operator
 from portal.billing import settlement
 from portal.billing.outbox import Lease
 from portal.billing.worker import Handler, run_leased, worker_name
@@ -25,6 +27,7 @@ from portal.database import Database
 from portal.directory.config import DirectoryConfig
 from portal.directory.lookup import LdapDirectory
 from portal.settings import Settings
+from portal.settings_faults import Fault, SettingsError
 
 
 @dataclass(frozen=True)
@@ -74,19 +77,43 @@ def open_installation(settings: Settings) -> Installation:
     """Connect nothing yet, but make everything that can connect.
 
     Raises:
-        SettingsError: the operator's profile does not exist.
+        SettingsError: the operator's profile does not exist, or the database's URL or a CA file cannot be used.
     """
-    ca_file = str(settings.path(settings.network.ca_file)) if settings.network.ca_file else ""
-    network = Network(proxy=settings.network.proxy, ca_file=ca_file)
+    network = _network(settings)
     return Installation(
         settings=settings,
-        database=Database(settings.database_url),
+        database=_database(settings),
         directory=LdapDirectory(directory_config(settings)),
         merchants=load_merchants(settings, network),
-        operator=load_operator(operator_config(settings), network),
+        operator=_operator(settings, network),
         storage=Storage(settings.path(settings.storage.url.removeprefix("file:"))),
         owner=worker_name(),
     )
+
+
+def _network(settings: Settings) -> Network:
+    ca_file = str(settings.path(settings.network.ca_file)) if settings.network.ca_file else ""
+    try:
+        trusted(ca_file)
+    except OSError as error:
+        detail = {"detail": f"{ca_file}: {error.strerror or error}"}
+        raise SettingsError([Fault("portal.toml, [network] ca_file", "unreadable", detail)]) from error
+    return Network(proxy=settings.network.proxy, ca_file=ca_file)
+
+
+def _database(settings: Settings) -> Database:
+    try:
+        return Database(settings.database_url)
+    except (ArgumentError, ImportError) as error:
+        raise SettingsError([Fault("portal.toml, [database] url", "database_url", {"detail": error})]) from error
+
+
+def _operator(settings: Settings, network: Network) -> OperatorAdapter:
+    try:
+        return load_operator(operator_config(settings), network)
+    except UnknownProfile as error:
+        known = {"known": ", ".join(error.known)}
+        raise SettingsError([Fault("portal.toml, [operator] profile", "profile", known)]) from error
 
 
 def directory_config(settings: Settings) -> DirectoryConfig:

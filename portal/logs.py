@@ -41,8 +41,8 @@ def configure(*, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # Their request lines carry addresses with personal inputs.
-    for noisy in ("httpx2", "httpcore2", "gunicorn.access"):
+    # Request lines carry addresses with personal inputs; the others say what they do at every start.
+    for noisy in ("httpx2", "httpcore2", "gunicorn.access", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

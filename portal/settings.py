@@ -10,34 +10,27 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from portal.money import parse_amount
+from portal.settings_faults import Fault, SettingsError, fault_of, place
 
 DEFAULT_PATH = Path("instance/portal.toml")
 SECRET_KEYS = ("bind_password", "client_secret")
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One thing wrong in the configuration: where it stands, and what is wrong there."""
-
-    where: str
-    what: str
-
-
-class SettingsError(Exception):
-    """The configuration cannot be used; `faults` has one entry for each thing to mend."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("; ".join(f"{fault.where}: {fault.what}" for fault in faults))
-        self.faults = faults
+def _require_amount(value: str) -> str:
+    try:
+        parse_amount(value)
+    except ValueError as error:
+        raise PydanticCustomError("amount", "not an amount") from error
+    return value
 
 
 class Section(BaseModel):
@@ -59,7 +52,7 @@ class PortalSection(Section):
     @classmethod
     def _known_zone(cls, value: str) -> str:
         if value not in available_timezones():
-            raise ValueError("no such time zone; write it like Europe/Paris")
+            raise PydanticCustomError("time_zone", "no such time zone")
         return value
 
     @property
@@ -84,7 +77,7 @@ class StorageSection(Section):
     @classmethod
     def _folder(cls, value: str) -> str:
         if not value.startswith("file:"):
-            raise ValueError('deliveries are kept in a folder in this version: write "file:deliveries"')
+            raise PydanticCustomError("storage", "not a folder")
         return value
 
 
@@ -123,11 +116,16 @@ class OperatorSection(Section):
     when_unreachable: Literal["refuse"] = "refuse"
     offline_limit: str = "0.00"
 
+    @field_validator("offline_limit")
+    @classmethod
+    def _amount(cls, value: str) -> str:
+        return _require_amount(value)
+
     @field_validator("line")
     @classmethod
     def _e164(cls, value: str) -> str:
         if value and not re.fullmatch(r"\+[1-9][0-9]{4,14}", value):
-            raise ValueError('write the company line in international form, like "+33123456789"')
+            raise PydanticCustomError("line", "not E.164")
         return value
 
 
@@ -137,9 +135,7 @@ class CheckoutSection(Section):
     @field_validator("ask_password_above")
     @classmethod
     def _amount(cls, value: str) -> str:
-        if value:
-            parse_amount(value)
-        return value
+        return _require_amount(value) if value else value
 
     @property
     def ask_password_above_cents(self) -> int | None:
@@ -203,22 +199,24 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     path = (path or Path(environ.get("PORTAL_CONFIG") or DEFAULT_PATH)).absolute()
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError([Fault(str(path), error.strerror or "unreadable")]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            [Fault(str(path), "unreadable", {"detail": getattr(error, "strerror", None) or error})]
+        ) from error
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError([Fault(str(path), str(error))]) from error
+        raise SettingsError([Fault(str(path), "not_toml", {"detail": error})]) from error
     faults = _unknown_variables(environ)
     _read_secret_files(content, path.parent, (), faults, path.name, text)
     if "folder" in content:
-        faults.append(Fault(_place(("folder",), path.name, text), "this key does not exist"))
+        faults.append(Fault(place(("folder",), path.name, text), "unknown_key"))
     if faults:
         raise SettingsError(faults)
     try:
         return Settings(folder=path.parent, **content)
     except ValidationError as error:
-        raise SettingsError([_fault(item, path.name, text, environ) for item in error.errors()]) from error
+        raise SettingsError([fault_of(item, path.name, text, environ) for item in error.errors()]) from error
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> list[Fault]:
@@ -230,7 +228,7 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[Fault]:
         field = Settings.model_fields.get(section)
         keys = getattr(field.annotation, "model_fields", None) if field else {}
         if not rest or (keys is not None and rest.split("__")[0] not in keys):
-            faults.append(Fault(name, "this variable is not a setting; names are PORTAL_SECTION__KEY"))
+            faults.append(Fault(name, "unknown_variable"))
     return faults
 
 
@@ -246,38 +244,5 @@ def _read_secret_files(
             try:
                 table[stem] = (folder / value).read_text(encoding="utf-8").strip()
             except OSError as error:
-                faults.append(Fault(_place((*keys, key), file, text), f"{value}: {error.strerror}"))
-
-
-def _fault(item: Any, file: str, text: str, environ: Mapping[str, str]) -> Fault:
-    keys = tuple(str(part) for part in item["loc"])
-    variable = "PORTAL_" + "__".join(keys).upper()
-    where = variable if variable in environ else _place(keys, file, text)
-    message = (
-        "this key does not exist" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
-    )
-    return Fault(where, message)
-
-
-def _place(keys: tuple[str, ...], file: str, text: str) -> str:
-    """`portal.toml, line 12, [directory] urls`: TOML readers keep no lines, so the text is searched."""
-    for depth in range(len(keys), 0, -1):
-        line = _line_of(keys[:depth], text)
-        if line:
-            name = f"[{'.'.join(keys[:-1])}] {keys[-1]}" if len(keys) > 1 else f"[{keys[0]}]"
-            return f"{file}, line {line}, {name}"
-    return f"{file}, [{'.'.join(keys[:-1])}] {keys[-1]}" if len(keys) > 1 else f"{file}, [{keys[0]}]"
-
-
-def _line_of(keys: tuple[str, ...], text: str) -> int | None:
-    table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
-            table = tuple(part.strip().strip("\"'") for part in header[1].split("."))
-            if table == keys:
-                return number
-        elif assignment := re.match(r"\s*([\w.\"'-]+)\s*=", line):
-            key = tuple(part.strip("\"'") for part in assignment[1].split("."))
-            if table + key == keys or (table + key == keys[:-1] and re.search(rf"\b{re.escape(keys[-1])}\b", line)):
-                return number
-    return None
+                detail = {"detail": f"{value}: {error.strerror}"}
+                faults.append(Fault(place((*keys, key), file, text), "unreadable", detail))

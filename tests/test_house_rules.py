@@ -15,6 +15,7 @@ from babel.messages.pofile import read_po
 
 from portal.database import Database
 from portal.migrations import schema
+from portal.settings_faults import SENTENCES
 
 ROOT = Path(__file__).parent.parent
 KEYWORDS = {"say": None, "gettext": None, "lazy_gettext": None, "_": None, "ngettext": (1, 2)}
@@ -40,6 +41,7 @@ def test_every_sentence_is_in_french():
         message
         for _file, _line, message, _comments, _context in extract_from_dir(ROOT / "portal", methods, keywords=KEYWORDS)
     }
+    found |= set(SENTENCES.values())
     assert len(found) > 200
     assert [message for message in found if not catalogue.get(message)] == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 
 import click
@@ -26,6 +27,24 @@ class Commands(click.Group):
         if cmd_name in PLACES and cmd_name not in self.commands:
             import_module(f"portal.commands.{PLACES[cmd_name]}").register(self)
         return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Every command, also those within groups, each with its whole sentence."""
+        lines = [
+            (path, command.help or "")
+            for name in self.list_commands(ctx)
+            for path, command in _commands_of(name, self.get_command(ctx, name))
+        ]
+        with formatter.section(say("Commands")):
+            formatter.write_dl(lines)
+
+
+def _commands_of(path: str, command: click.Command | None) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from _commands_of(f"{path} {name}", inner)
+    elif command is not None:
+        yield path, command
 
 
 @click.group(

@@ -41,6 +41,8 @@ def sync(merchant: str) -> None:
         click.echo((item.problem and f"{item.merchant}: {item.problem}") or say(
             "%(merchant)s: %(listed)s offers, %(removed)s withdrawn, %(refused)s refused",
             merchant=item.merchant, listed=item.listed, removed=item.removed, refused=len(item.refused)))  # fmt: skip
+        for refused in item.refused:
+            click.echo(f"  {refused}")
     if any(item.problem or item.refused for item in done):
         raise SystemExit(FOUND_WRONG)
 

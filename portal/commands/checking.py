@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from connectors.contract import ConnectorError, Problem
 from portal import clock
 from portal.billing.outbox import Task
+from portal.catalog.merchants import asking, checked
 from portal.commands.context import json_option, opened
 from portal.commands.directory_words import finding_in_words
 from portal.commands.ending import FOUND_WRONG
@@ -139,7 +140,8 @@ def _merchants(installation: Installation) -> Iterator[Line]:
     for key, merchant in installation.merchants.loaded.items():
         subject = say("Merchant %(key)s", key=key)
         try:
-            problems = merchant.connector.check()
+            with asking(key):
+                problems = [checked(problem) for problem in merchant.connector.check()]
         except ConnectorError as error:
             yield Line(False, subject, str(error), say("Check its base_url and its secrets in portal.toml."))
             continue

@@ -6,12 +6,13 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from flask_babel import force_locale
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from portal import logs, settings
 from portal.commands.ending import BAD_USAGE, stop
@@ -19,7 +20,9 @@ from portal.commands.language import say, terminal_language
 from portal.directory.lookup import LdapDirectory
 from portal.installation import Installation, directory_config, open_installation
 from portal.migrations import schema
-from portal.settings import Settings, SettingsError
+from portal.migrations.schema import NewerSchema
+from portal.settings import Settings
+from portal.settings_faults import SENTENCES, SettingsError
 
 json_option = click.option("--json", "as_json", is_flag=True, help=say("Print JSON instead of a table."))
 
@@ -30,21 +33,51 @@ def read_settings() -> Settings:
     try:
         return settings.load()
     except SettingsError as error:
-        for fault in error.faults:
-            click.echo(f"{fault.where}: {fault.what}", err=True)
-        stop(say("The configuration cannot be used: correct the lines above and start again."), BAD_USAGE)
+        _stop_for(error)
+
+
+def _stop_for(error: SettingsError) -> NoReturn:
+    for fault in error.faults:
+        click.echo(f"{fault.where}: {say(SENTENCES[fault.code], **fault.facts)}", err=True)
+    stop(say("The configuration cannot be used: correct the lines above and start again."), BAD_USAGE)
 
 
 @contextmanager
 def opened(*, current: bool = True) -> Iterator[Installation]:
     """An installation for one command; `current` demands a database of this version."""
-    installation = open_installation(read_settings())
+    chosen = read_settings()
     try:
-        if current and not schema.is_current(installation.database):
-            stop(say("The database is not of this version: run “portal db upgrade” first."), BAD_USAGE)
-        yield installation
+        installation = open_installation(chosen)
+    except SettingsError as error:
+        _stop_for(error)
+    try:
+        with usable_database():
+            if current and not schema.is_current(installation.database):
+                stop(say("The database is not of this version: run “portal db upgrade” first."), BAD_USAGE)
+            yield installation
     finally:
         installation.close()
+
+
+@contextmanager
+def usable_database() -> Iterator[None]:
+    """A block that ends the command with a sentence when the database is not there, not ours, or not of our time."""
+    try:
+        yield
+    except NewerSchema as error:
+        sentence = say(
+            "The database was made by a later version of Guichet (%(version)s); update this one.", version=error
+        )
+        stop(sentence, BAD_USAGE)
+    except DBAPIError as error:
+        if type(error) not in {OperationalError, DatabaseError}:
+            raise
+        sentence = say(
+            "The database cannot be used: %(detail)s. Check [database] url in portal.toml, and that its folder exists "
+            "and may be written.",
+            detail=error.orig,
+        )
+        stop(sentence, BAD_USAGE)
 
 
 def open_directory(settings: Settings) -> LdapDirectory:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import signal
+import socket
 import threading
 import time
 from typing import Any, NoReturn
@@ -18,8 +19,8 @@ from gunicorn.app.base import BaseApplication
 from portal import create_app, logs
 from portal.billing.worker import run_worker
 from portal.commands.context import opened, read_settings
+from portal.commands.ending import BAD_USAGE, stop
 from portal.commands.language import say
-from portal.database import Database
 from portal.migrations import schema
 from portal.settings import Settings
 
@@ -66,17 +67,18 @@ def worker(threads: int) -> None:
 
 def serve_until_stopped(settings: Settings, bind: str = "", processes: int = 2, threads: int = 8) -> None:
     """Bring the database to this version, then serve until a signal; returns once everything has ended."""
-    database = Database(settings.database_url)
-    schema.upgrade(database)
-    database.close()
     address = urlsplit(str(settings.portal.public_url))
+    bind = bind or f"{address.hostname}:{address.port or 80}"
+    _require_free(bind)
+    with opened(current=False) as installation:
+        schema.upgrade(installation.database)
     parent = os.getpid()
     worker_id, ended = _start_worker()
     threading.Thread(target=_end_with_worker, args=(ended,), daemon=True).start()
     try:
         WebServer(
             {
-                "bind": bind or f"{address.hostname}:{address.port or 80}", "workers": processes, "threads": threads,
+                "bind": bind, "workers": processes, "threads": threads,
                 "worker_class": "gthread", "proc_name": "guichet", "graceful_timeout": 20, "timeout": 60,
                 "loglevel": "warning", "control_socket_disable": True,
             }
@@ -85,6 +87,28 @@ def serve_until_stopped(settings: Settings, bind: str = "", processes: int = 2, 
         # Web processes are forks that leave through here too; the worker is not theirs to end.
         if os.getpid() == parent:
             _stop_worker(worker_id, ended)
+
+
+def _require_free(bind: str) -> None:
+    """Say at once that a port is taken, in words, instead of leaving it to the web server's log."""
+    host, _, port = bind.rpartition(":")
+    try:
+        with socket.create_server((host.strip("[]"), int(port)), family=_family(host)):
+            return
+    except ValueError:
+        stop(say("%(bind)s is no address with a port; write it like 127.0.0.1:8000.", bind=bind), BAD_USAGE)
+    except OSError as error:
+        stop(
+            say(
+                "%(bind)s cannot be listened on (%(why)s): choose another with --bind, or change [portal] public_url.",
+                bind=bind, why=error.strerror,
+            ),
+            BAD_USAGE,
+        )  # fmt: skip
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _start_worker() -> tuple[int, int]:
