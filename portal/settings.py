@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -31,6 +32,20 @@ def _require_amount(value: str) -> str:
     except ValueError as error:
         raise PydanticCustomError("amount", "not an amount") from error
     return value
+
+
+def _require_http(value: str) -> str:
+    if value and not _is_address(value, {"http", "https"}):
+        raise PydanticCustomError("http_url", "not an address")
+    return value
+
+
+def _is_address(url: str, schemes: set[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 class Section(BaseModel):
@@ -104,6 +119,13 @@ class DirectorySection(Section):
     timeout: float = Field(default=5, gt=0, le=60)
     max_failures: int = Field(default=4, ge=1, le=50)
 
+    @field_validator("urls")
+    @classmethod
+    def _addresses(cls, value: list[str]) -> list[str]:
+        if not all(_is_address(url, {"ldap", "ldaps"}) for url in value):
+            raise PydanticCustomError("ldap_url", "not LDAP addresses")
+        return value
+
 
 class OperatorSection(Section):
     profile: str = "orange"
@@ -115,6 +137,11 @@ class OperatorSection(Section):
     line: str = ""
     when_unreachable: Literal["refuse"] = "refuse"
     offline_limit: str = "0.00"
+
+    @field_validator("api_root", "token_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return _require_http(value)
 
     @field_validator("offline_limit")
     @classmethod
@@ -147,6 +174,11 @@ class MerchantSection(Section):
     connector: str
     base_url: str = ""
     secrets: dict[str, SecretStr] = {}
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return _require_http(value)
 
 
 class Settings(BaseSettings):

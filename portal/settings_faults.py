@@ -25,6 +25,8 @@ SENTENCES = {
     "greater_than_equal": "it must be at least %(ge)s",
     "less_than_equal": "it must be at most %(le)s",
     "url": "it must be an address like https://name.example",
+    "ldap_url": "each address is written like ldaps://ldap1.example, or ldap://ldap1.example:389 with start_tls",
+    "http_url": "it must be an address like https://name.example",
     "time_zone": "there is no such time zone; write it like Europe/Paris",
     "storage": 'deliveries are kept in a folder in this version: write "file:deliveries"',
     "line": 'write the company line in international form, like "+33123456789"',

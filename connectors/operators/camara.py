@@ -233,14 +233,22 @@ class CamaraOperator:
         except ConnectorError as error:
             return Unknown(f"{type(error).__name__}: {error.detail}")
         except (ValidationError, ValueError) as error:
-            return Unknown(f"the answer is not as defined: {error}"[:500])
+            return Unknown(f"the answer is not as defined: {_first(error)}")
 
 
 def _payment(item: Any) -> OperatorCharge:
     try:
         return Payment.model_validate(item).as_charge()
     except (ValidationError, ValueError) as error:
-        raise ContractBroken(f"not a payment: {error}"[:500]) from error
+        raise ContractBroken(f"not a payment: {_first(error)}") from error
+
+
+def _first(error: ValueError) -> str:
+    """What is wrong first, in one line and without the value, which may be about a person."""
+    if not isinstance(error, ValidationError):
+        return str(error)[:300]
+    found = error.errors()[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"[:300]
 
 
 def _as_asked(found: OperatorCharge, asked: ChargeRequest) -> OperatorOutcome:

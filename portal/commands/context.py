@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help=say("Print JS
 
 def read_settings() -> Settings:
     """The configuration; every fault is printed and ends the command with exit code 2."""
-    logs.configure()
+    # What goes well is said on standard output; only servers tell every step to their log.
+    logs.configure(level=logging.WARNING)
     try:
         return settings.load()
     except SettingsError as error:

@@ -141,6 +141,7 @@ def _work(threads: int = 2, parent: int = 0) -> None:
     if parent:
         threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
     with opened() as installation:
+        logs.configure()
         log.info("worker_started", owner=installation.owner)
         run_worker(installation.database, installation.handlers, stop, threads)
         log.info("worker_ended", owner=installation.owner)
