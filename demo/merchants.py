@@ -24,17 +24,9 @@ DEMO_MERCHANTS = [(name, name, dict(shop.credentials)) for name, shop in SHOPS.i
 QUOTE_LIFE = timedelta(minutes=15)
 STAGES = (("Recherche", "Searching"), ("Analyse", "Analysing"), ("Rédaction", "Writing"))
 FAULTS = (
-    "down",
-    "slow",
-    "hang",
-    "error500",
-    "cut_reply",
-    "garbage",
-    "price_change",
-    "wrong_sum",
-    "bad_document",
+    "down", "slow", "hang", "error500", "cut_reply", "garbage", "garbage_quote", "price_change", "wrong_sum", "bad_document",
     "never",
-)
+)  # fmt: skip
 
 
 class MerchantsServer:
@@ -132,6 +124,8 @@ def _application(server: MerchantsServer) -> Flask:
         sale = next((sale for sale in SHOPS[name].sales if sale.id == body["offer"]), None)
         if sale is None:
             return _unprocessable("unknown_offer", "Cette offre n'existe plus.", "This offer no longer exists.")
+        if server.fault(name) == "garbage_quote":
+            return jsonify(quote=["not"], price="a lot", expires_at="soon"), 201
         try:
             made = _quote(server, name, sale, body["inputs"])
         except Refusal as refusal:
@@ -256,7 +250,7 @@ def _book_order(
         merchant=name, offer=sale.id, number=f"M-{secrets.token_hex(6)}", po_number=body["purchase_order"], key=key,
         body_hash=body_hash, net_cents=net, vat_cents=vat, gross_cents=net + vat,
         state="refused" if content is None else "ordered", what=quoted["subject"], at=datetime.now(UTC),
-        content=content, ready_at=time.monotonic() + delay,
+        content=content, ready_at=time.monotonic() + delay, percent=quoted["percent"],
     )  # fmt: skip
     server.book.by_key[name, key] = made
     return made
@@ -267,10 +261,9 @@ def _order_json(server: MerchantsServer, order: MerchantOrder) -> dict[str, Any]
     if order.state == "ordered" and left <= 0:
         order.state = "delivered"
     sale = next(sale for sale in SHOPS[order.merchant].sales if sale.id == order.offer)
-    scaled = 100 * order.net_cents // sale.net
     content = {
         "order": order.number, "purchase_order": order.po_number, "client_reference": order.key, "at": order.at.isoformat(),
-        "state": "preparing" if order.state == "ordered" else order.state, "price": price(sale, scaled),
+        "state": "preparing" if order.state == "ordered" else order.state, "price": price(sale, order.percent),
     }  # fmt: skip
     if order.state == "ordered":
         done = max(0.0, 1 - left / max(server.report_seconds, 0.001))

@@ -28,7 +28,7 @@ class MerchantOrder:
     at: datetime
     content: Content | None = None
     ready_at: float = 0.0
-    percent_price: int = 100
+    percent: int = 100
 
 
 @dataclass

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_babel import get_locale, gettext, lazy_gettext
+from flask_babel import format_date, get_locale, gettext, lazy_gettext, to_user_timezone
 
-from portal import clock, money
+from portal import money
 from portal.languages import in_language
 from portal.refusals import Reason
 
@@ -134,7 +134,7 @@ def reason(why: Reason | dict[str, Any], contact: str = "") -> str:
         return in_language(why.facts["words"], str(get_locale() or "fr")[:2])
     facts: dict[str, Any] = {"contact": contact or gettext("your IT department"), **why.facts}
     if why.code == "over_ceiling":
-        facts |= _ceiling_facts(why)
+        facts |= _ceiling_facts(why.facts)
     return str(REASONS[why.code]) % facts
 
 
@@ -153,26 +153,16 @@ def period(name: str) -> str:
     return str(PERIODS[name])
 
 
-def _ceiling_facts(why: Reason) -> dict[str, str]:
-    room = why.facts["room"]
-    locale = str(get_locale() or "fr")
-    currency = room.ceiling.currency
+def _ceiling_facts(facts: dict[str, Any]) -> dict[str, str]:
+    locale, currency = str(get_locale() or "fr"), facts["currency"]
     renews = ""
-    if room.renews_at:
-        from flask_babel import format_date, to_user_timezone
-
-        renews = gettext(
-            "It begins anew on %(date)s.", date=format_date(to_user_timezone(room.renews_at.replace(tzinfo=None)))
-        )
+    if facts["renews_at"]:
+        date = format_date(to_user_timezone(facts["renews_at"].replace(tzinfo=None)))
+        renews = gettext("It begins anew on %(date)s.", date=date)
     return {
-        "amount": money.format_money(why.facts["amount_cents"], currency, locale),
-        "limit": money.format_money(room.ceiling.limit_cents, currency, locale),
-        "left": money.format_money(room.left_cents, currency, locale),
-        "period": period(room.ceiling.period),
+        "amount": money.format_money(facts["amount_cents"], currency, locale),
+        "limit": money.format_money(facts["limit_cents"], currency, locale),
+        "left": money.format_money(facts["left_cents"], currency, locale),
+        "period": period(facts["period"]),
         "renews": renews,
     }
-
-
-def seconds_ago(at: Any) -> int:
-    """How long ago a moment was, in whole seconds."""
-    return int((clock.now() - at).total_seconds())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from flask.testing import FlaskClient
 
 from demo import people
 from demo.company import Company, start_company
-from portal import create_app, settings
+from portal import clock, create_app, settings
 from portal.billing.worker import work_once
 from portal.catalog.synchronisation import synchronise
 from portal.installation import Installation, open_installation
@@ -108,6 +110,11 @@ class Visitor:
         found = re.search(r"G-[0-9A-Z]{5}-[0-9A-Z]{5}", self.page)
         return found[0] if found else ""
 
+    @property
+    def text(self) -> str:
+        """The page as it is read, with its entities resolved."""
+        return html.unescape(self.page)
+
     def states(self) -> list[str]:
         """The state of every purchase, in words, newest first."""
         self.get("/purchases")
@@ -137,5 +144,19 @@ def work(installation: Installation):  # type: ignore[no-untyped-def]
         while work_once(installation.database, "test worker", installation.handlers):
             done += 1
         return done
+
+    return run
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """Let time pass for the portal: `later(minutes=5)` adds to what has passed already."""
+    passed = timedelta()
+    now = clock.now
+
+    def run(**span: float) -> None:
+        nonlocal passed
+        passed += timedelta(**span)
+        monkeypatch.setattr(clock, "now", lambda: now() + passed)
 
     return run

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint, select, update
@@ -106,6 +107,13 @@ class Room:
     left_cents: int
     renews_at: datetime | None
 
+    def refusal(self, amount_cents: int) -> dict[str, Any]:
+        """The facts of `over_ceiling`; plain values, since the transaction they were read in is rolled back."""
+        return {
+            "amount_cents": amount_cents, "left_cents": self.left_cents, "renews_at": self.renews_at,
+            "limit_cents": self.ceiling.limit_cents, "currency": self.ceiling.currency, "period": self.ceiling.period,
+        }  # fmt: skip
+
 
 def add_ceiling(
     session: Session, actor: str, who: str, group_dn: str, scope: Scope, period: str, limit_cents: int, currency: str
@@ -167,7 +175,7 @@ def hold(
     for ceiling in ceilings:
         if not _take(session, ceiling, account_id, order_number, amount_cents, at, zone):
             room = room_under(session, ceiling, account_id, at, zone)
-            raise Refused("over_ceiling", room=room, amount_cents=amount_cents)
+            raise Refused("over_ceiling", **room.refusal(amount_cents))
 
 
 def _take(

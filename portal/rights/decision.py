@@ -70,7 +70,5 @@ def explain(
     )
     full = next((room for room in rooms if room.left_cents < amount_cents), None)
     if full:
-        return Decision(
-            False, Reason("over_ceiling", {"room": full, "amount_cents": amount_cents}), decision.rules, rooms
-        )
+        return Decision(False, Reason("over_ceiling", full.refusal(amount_cents)), decision.rules, rooms)
     return Decision(True, decision.reason, decision.rules, rooms)
