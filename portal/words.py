@@ -30,7 +30,6 @@ REASONS = {
         "This purchase of %(amount)s would pass the ceiling of %(limit)s %(period)s: %(left)s is left. %(renews)s"
     ),
     "quote_expired": lazy_gettext("This price is no longer valid. Look at the new price below and confirm again."),
-    "quote_gone": lazy_gettext("This confirmation no longer exists. Start again from the catalogue."),
     "merchant_gone": lazy_gettext("This service is no longer offered here. Nothing was bought."),
     "merchant_unavailable": lazy_gettext(
         "%(merchant)s does not answer at the moment. Nothing was bought; try again in a few minutes."
@@ -135,7 +134,7 @@ def reason(why: Reason | dict[str, Any], contact: str = "") -> str:
     facts: dict[str, Any] = {"contact": contact or gettext("your IT department"), **why.facts}
     if why.code == "over_ceiling":
         facts |= _ceiling_facts(why.facts)
-    return str(REASONS[why.code]) % facts
+    return (str(REASONS[why.code]) % facts).strip()
 
 
 def order_state(state: str) -> str:

@@ -1,0 +1,44 @@
+"""Every reason the rules can give has its sentence, in both languages, with every fact it names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from flask_babel import force_locale
+
+from portal import words
+from portal.refusals import Reason
+
+ROOT = Path(__file__).parent.parent
+FACTS = {
+    "minutes": 15, "group": "cn=x", "merchant": "M", "minimum": 2, "maximum": 9, "amount_cents": 353, "limit_cents": 2000,
+    "left_cents": 100, "currency": "EUR", "period": "month", "renews_at": None, "words": {"fr": "Non.", "en": "No."},
+}  # fmt: skip
+
+
+def codes():
+    """Every reason named in the rules' own code."""
+    found = {
+        "operator_" + code for code in ("line", "amount", "threshold", "denied", "credentials", "request", "expired")
+    }
+    for path in (ROOT / "portal").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        found |= set(re.findall(r'(?:Reason|Refused|_Wrong|NotReserved)\(\s*"(\w+)"', text))
+        found |= set(re.findall(r'doubt\(session, order, "(\w+)"', text))
+    return found
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_every_reason_is_a_sentence(language, app):
+    assert len(codes()) > 40
+    with app.test_request_context("/"), force_locale(language):
+        for code in codes():
+            said = words.reason(Reason(code, FACTS))
+            assert said[-1] == ".", (code, said)
+            assert "%(" not in said
+
+
+def test_every_sentence_is_of_a_reason_there_is():
+    assert set(words.REASONS) <= codes()
