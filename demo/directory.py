@@ -75,6 +75,7 @@ class DirectoryServer:
     def stop(self) -> None:
         """Close everything."""
         self._run(self._close())
+        self._run(self._end_conversations())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -92,6 +93,12 @@ class DirectoryServer:
         for writer in list(self._clients):
             writer.transport.abort()
         self._server = None
+
+    async def _end_conversations(self) -> None:
+        conversations = asyncio.all_tasks() - {asyncio.current_task()}
+        for conversation in conversations:
+            conversation.cancel()
+        await asyncio.gather(*conversations, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = writer.get_extra_info("socket")

@@ -126,6 +126,7 @@ def document(number: str) -> ResponseReturnValue:
         path, mimetype=delivered.media_type, as_attachment=not inline, download_name=delivered.filename
     )
     response.headers["Content-Security-Policy"] = DOCUMENT_POLICY
+    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 

@@ -1,0 +1,204 @@
+"""A connector that lists, quotes or completes anything at all breaks no page and no other merchant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import select
+
+from connectors.contract import (
+    Buyer,
+    ContractBroken,
+    Document,
+    Done,
+    Input,
+    NotDone,
+    Offer,
+    Pending,
+    Quote,
+    QuoteLine,
+    Suggestion,
+    Unavailable,
+    Unknown,
+)
+from portal.catalog.merchants import Merchants, asking, checked
+from portal.catalog.offers import OfferRow, find, fold, search, slug_of
+from portal.catalog.synchronisation import synchronise
+from portal.checkout.panel import Panel, price
+from portal.database import Database
+from portal.migrations import schema
+from portal.refusals import Reason
+from portal.rights.decision import Decision
+
+WORDS = {"fr": "Une offre", "en": "An offer"}
+GOOD = Offer("o", WORDS, WORDS, "presse", 1000, 2000, 200, 1200, "EUR", "document")
+SOON = datetime.now(UTC) + timedelta(minutes=10)
+QUOTE = Quote("ref", 1000, 2000, 200, 1200, "EUR", SOON, (QuoteLine("One", 1000, 2000, 200),))
+
+
+class Seller:
+    """A connector whose every answer is decided by a test."""
+
+    def __init__(self, **answers):
+        self.answers = answers
+
+    def __getattr__(self, name):
+        answer = self.answers[name]
+
+        def say(*_asked):
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return say
+
+
+def merchants(**sellers):
+    manifest = SimpleNamespace(merchant=SimpleNamespace(name="Marchand"), sandbox=False)
+    return Merchants({key: SimpleNamespace(manifest=manifest, connector=seller) for key, seller in sellers.items()})
+
+
+@pytest.fixture
+def database(tmp_path):
+    made = Database(f"sqlite:///{tmp_path}/catalogue.db")
+    schema.upgrade(made)
+    yield made
+    made.close()
+
+
+def slugs(database):
+    with database.reading() as session:
+        return [row.slug for row in search(session)]
+
+
+@pytest.mark.parametrize("bad", [
+    replace(GOOD, id=""), replace(GOOD, id="a/b"), replace(GOOD, id="../x"), replace(GOOD, id="x" * 200), replace(GOOD, id=None),
+    replace(GOOD, title="text"), replace(GOOD, title={}), replace(GOOD, title={"en": "only"}), replace(GOOD, title={"fr": 3}),
+    replace(GOOD, category="a category"), replace(GOOD, delivery="parcel"), replace(GOOD, net_cents="much"),
+    replace(GOOD, net_cents=-1000, vat_cents=-200, gross_cents=-1200), replace(GOOD, gross_cents=1), replace(GOOD, vat_cents=10.5),
+    replace(GOOD, inputs=(Input("n", "label"),)), replace(GOOD, inputs=({"name": "n"},)), None, {"id": "o"}, "offer", Offer,
+])  # fmt: skip
+def test_an_offer_that_cannot_be_is_refused_alone(bad, database):
+    other = replace(GOOD, id="fine")
+
+    [done] = synchronise(database, merchants(m=Seller(list_offers=[bad, other])))
+
+    assert (done.listed, len(done.refused), done.problem) == (1, 1, "")
+    assert slugs(database) == ["m-fine"]
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("title"), RecursionError(), Unavailable("down"), ContractBroken("html"), TypeError()]
+)
+def test_a_catalogue_that_cannot_be_read_leaves_everything_as_it_was(error, database):
+    synchronise(database, merchants(m=Seller(list_offers=[GOOD]), n=Seller(list_offers=[GOOD])))
+
+    broken, fine = synchronise(database, merchants(m=Seller(list_offers=error), n=Seller(list_offers=[GOOD])))
+
+    assert (bool(broken.problem), fine.problem) == (True, "")
+    assert slugs(database) == ["m-o", "n-o"]
+
+
+def test_an_offer_listed_twice_is_one_and_one_no_longer_listed_is_gone_until_it_is_back(database):
+    def read(*offers):
+        return synchronise(database, merchants(m=Seller(list_offers=list(offers))))[0]
+
+    read(GOOD, replace(GOOD, net_cents=500, vat_cents=100, gross_cents=600), replace(GOOD, id="p"))
+    with database.reading() as session:
+        assert find(session, "m-o").gross_cents == 600
+    assert read(GOOD).removed == 1
+    assert slugs(database) == ["m-o"]
+    read(GOOD, replace(GOOD, id="p"))
+    with database.reading() as session:
+        assert len(session.scalars(select(OfferRow)).all()) == 2
+    assert slugs(database) == ["m-o", "m-p"]
+
+
+def test_no_two_offers_have_the_same_address(database):
+    assert slug_of("a-b", "c") != slug_of("a", "b-c")
+    synchronise(database, merchants(**{"a-b": Seller(list_offers=[replace(GOOD, id="c")]),
+                                       "a": Seller(list_offers=[replace(GOOD, id="b-c")])}))  # fmt: skip
+
+    assert len(set(slugs(database))) == 2
+
+
+@pytest.mark.parametrize(("typed", "same"), [
+    ("ÉCONOMIE", "economie"), ("cœur", "coeur"), ("Île-de-Ré", "ile de re"), ("l’État", "l'etat"), ("  a   b ", "a b"),
+])  # fmt: skip
+def test_search_compares_without_accents_and_case(typed, same):
+    assert fold(typed) == same
+
+
+@pytest.fixture
+def panel(database):
+    synchronise(database, merchants(m=Seller(list_offers=[replace(GOOD, inputs=(Input("q", WORDS, suggest=True),))])))
+    with database.reading() as session:
+        return Panel(find(session, "m-o"), Decision(True, Reason("allowed")), {"q": "something"})
+
+
+def asked(panel, database, **answers):
+    """The panel after the first click, for a merchant that answers this."""
+    seller = Seller(**{"suggest": [], "quote": QUOTE, **answers})
+    price(panel, database, merchants(m=seller), 1, Buyer("Acme"), asked=True)
+    return panel
+
+
+@pytest.fixture(autouse=True)
+def _somebody(request):
+    if "panel" not in request.fixturenames:
+        return
+    from portal import clock
+    from portal.directory.accounts import Account
+
+    with request.getfixturevalue("database").transaction() as session:
+        session.add(Account(
+            id=1, directory_id="1", dn="", login="l", name="", mail="", department="", cost_centre="", language="fr",
+            groups=[], groups_read_at=clock.now(), created_at=clock.now(),
+        ))  # fmt: skip
+
+
+def test_a_good_quote_is_a_price(panel, database):
+    assert asked(panel, database).quote.gross_cents == 1200
+
+
+@pytest.mark.parametrize("quote", [
+    None, {}, "1200", replace(QUOTE, ref=""), replace(QUOTE, ref="x" * 300), replace(QUOTE, net_cents="1000"[:0] or "x"),
+    replace(QUOTE, gross_cents=1201), replace(QUOTE, vat_cents=0, gross_cents=1000, lines=()), replace(QUOTE, currency="USD"),
+    replace(QUOTE, net_cents=0, vat_cents=0, gross_cents=0, lines=()), replace(QUOTE, expires_at="soon"),
+    replace(QUOTE, expires_at=datetime(2030, 1, 1)), replace(QUOTE, lines=(QuoteLine("One", 999, 2000, 200),)),
+    replace(QUOTE, lines="none"), replace(QUOTE, net_cents=-1000, vat_cents=-200, gross_cents=-1200), replace(QUOTE, subject=3),
+    KeyError("price"), ZeroDivisionError(), ContractBroken("html"),
+])  # fmt: skip
+def test_a_quote_that_cannot_be_is_a_sentence_and_no_price(quote, panel, database):
+    shown = asked(panel, database, quote=quote)
+
+    assert shown.quote is None
+    assert shown.refusal == Reason("merchant_broken", {"merchant": "Marchand"})
+
+
+@pytest.mark.parametrize("found", [KeyError("x"), [None], ["text"], [Suggestion(1, [])], 7, Unavailable("down")])
+def test_completions_that_cannot_be_are_none_and_the_price_comes_anyway(found, panel, database):
+    shown = asked(panel, database, suggest=found)
+
+    assert shown.found == {}
+    assert shown.quote is not None
+
+
+@pytest.mark.parametrize("answer", [
+    Done(Document("application/pdf", "https://m.example/d", "d.pdf"), 1200, "r"), NotDone("price_changed", {}, QUOTE),
+    Pending("r", 5, {"fr": "En cours"}, 40), Unknown("?"), QUOTE, GOOD,
+])  # fmt: skip
+def test_what_is_as_the_contract_says_stays_as_it_is(answer):
+    assert checked(answer) == answer
+
+
+def test_a_mistake_of_ours_around_a_connector_is_not_hidden():
+    with pytest.raises(ContractBroken, match="KeyError"), asking("m"):
+        raise KeyError("title")
+    with pytest.raises(Unavailable), asking("m"):
+        raise Unavailable("down")
+    with pytest.raises(KeyboardInterrupt), asking("m"):
+        raise KeyboardInterrupt

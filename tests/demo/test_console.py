@@ -1,0 +1,66 @@
+"""The demonstration's own page shows the other books and breaks things, and leaves this machine for nothing."""
+
+from __future__ import annotations
+
+import re
+
+import httpx2
+import pytest
+
+from demo.companies import COMPANIES
+
+SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
+
+
+@pytest.fixture
+def console(company):
+    with httpx2.Client(base_url=company.console.url, follow_redirects=True) as client:
+        yield client
+
+
+def test_the_three_other_books_are_shown(console, buyer, work):
+    number = buyer.confirm(buyer.ask_price("registre-kbis", siren=SIREN))
+    assert number in console.get("/").text
+    assert "reserved" in console.get("/books").text
+
+    work()
+
+    page = console.get("/books").text
+    assert page.count(number) == 2
+    assert "succeeded" in page
+    assert "3,53 €" in page
+    assert "chloe.lefevre" in console.get("/").text
+
+
+def test_breaking_and_mending_the_others(console, company):
+    console.post("/operator", data={"fault": "down"})
+    console.post("/merchant/registre", data={"fault": "slow"})
+    console.post("/directory", data={"down": "1"})
+    assert (company.operator.fault, company.merchants.fault("registre"), company.directory.fault) == (
+        "down",
+        "slow",
+        "down",
+    )
+
+    console.post("/operator", data={"fault": ""})
+    console.post("/merchant/registre", data={"fault": ""})
+    console.post("/directory", data={"up": "1"})
+    assert (company.operator.fault, company.merchants.fault("registre"), company.directory.fault) == (None, "", None)
+
+
+def test_a_person_is_taken_from_a_group_and_put_back(console, company):
+    def members():
+        return next(group for group in company.directory.tree.groups() if group.name == "achats").members
+
+    before = members()
+    page = console.post("/groups/achats", data={"remove": "chloe.lefevre"}).text
+    assert len(members()) == len(before) - 1
+    assert page
+    console.post("/groups/achats", data={"add": "chloe.lefevre"})
+    assert sorted(members()) == sorted(before)
+
+
+def test_the_page_names_no_other_host(console):
+    hosts = set(re.findall(r'(?:src|href|action)="https?://([^/"]+)', console.get("/").text))
+
+    assert hosts == set()
