@@ -1,0 +1,134 @@
+"""`portal serve` as the system sees it: processes that begin together, end together, and leave nobody behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from demo.companies import COMPANIES
+
+ROOT = Path(__file__).parents[2]
+SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
+
+
+def parents():
+    """Parent by process, of every process alive."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                _name, _, rest = (folder / "stat").read_text().rpartition(")")
+            except OSError:
+                continue
+            state, parent = rest.split()[:2]
+            if state != "Z":
+                found[int(folder.name)] = int(parent)
+    return found
+
+
+def family(process_id):
+    """A process and all that descend from it."""
+    parent_of = parents()
+    members = {process_id}
+    while True:
+        more = {child for child, parent in parent_of.items() if parent in members} - members
+        if not more:
+            return members & parent_of.keys()
+        members |= more
+
+
+def wait_until(condition, seconds=20):
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+class Server:
+    """A running `portal serve`."""
+
+    def __init__(self, configuration, port):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
+        environment |= {"PORTAL_CONFIG": str(configuration), "PYTHONPATH": str(ROOT)}
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = configuration.with_name("serve.log").open("wb")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "portal", "serve", "--bind", f"127.0.0.1:{port}"],
+            env=environment, stdout=self.log, stderr=self.log, cwd=ROOT,
+        )  # fmt: skip
+        assert wait_until(self.is_ready), configuration.with_name("serve.log").read_text()
+        self.members = family(self.process.pid)
+
+    def is_ready(self):
+        try:
+            return httpx2.get(f"{self.url}/readyz", timeout=1).status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    def worker(self):
+        """The one child that serves no page: gunicorn's are renamed."""
+        children = [child for child, parent in parents().items() if parent == self.process.pid]
+        return min(children)
+
+    def is_gone(self):
+        # The parent is ours to collect; the others are gone once /proc no longer lists them.
+        self.process.poll()
+        return not (self.members & parents().keys())
+
+
+@pytest.fixture
+def server(installation, company, tmp_path):
+    from tests.real.slapd import free_port
+
+    made = Server(tmp_path / "portal.toml", free_port())
+    yield made
+    for member in made.members & parents().keys():
+        os.kill(member, signal.SIGKILL)
+    made.process.wait()
+    made.log.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_everything_in_order(number, server):
+    assert len(server.members) == 4
+    os.kill(server.process.pid, number)
+
+    assert server.process.wait(15) == 0
+    assert wait_until(server.is_gone, 5)
+
+
+def test_a_server_killed_outright_takes_its_worker_along(server):
+    server.process.kill()
+
+    assert wait_until(server.is_gone, 10)
+
+
+def test_a_worker_that_dies_takes_the_server_along(server):
+    os.kill(server.worker(), signal.SIGKILL)
+
+    server.process.wait(15)
+    assert wait_until(server.is_gone, 5)
+
+
+def test_a_web_process_that_dies_is_replaced(server):
+    victim = max(server.members)
+    os.kill(victim, signal.SIGKILL)
+
+    assert wait_until(lambda: len(family(server.process.pid)) == 4 and victim not in family(server.process.pid))
+    server.members |= family(server.process.pid)
+    assert wait_until(server.is_ready)
+
+
+def test_the_worker_captures_what_the_pages_sold(server, buyer, company):
+    buyer.confirm(buyer.ask_price("registre-kbis", siren=SIREN))
+
+    assert wait_until(lambda: [line.state for line in company.operator.book.charges()] == ["succeeded"], 10)
