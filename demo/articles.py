@@ -22,6 +22,7 @@ class Article:
     """One article."""
 
     id: str
+    subject: str
     title: str
     standfirst: str
     date: str
@@ -40,7 +41,12 @@ def _articles() -> dict[str, Article]:
             "Tous citent la même difficulté : prévoir à plus de six mois. Cet article est fictif et sert de démonstration.",
         )
         made[identifier] = Article(
-            identifier, f"{subject} {angle}", standfirst, f"{index % 27 + 1:02d}/{index % 11 + 1:02d}/2026", paragraphs
+            identifier,
+            subject,
+            f"{subject} {angle}",
+            standfirst,
+            f"{index % 27 + 1:02d}/{index % 11 + 1:02d}/2026",
+            paragraphs,
         )
     return made
 

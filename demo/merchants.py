@@ -17,7 +17,8 @@ from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from demo.merchants_book import MerchantOrder, MerchantsBook
-from demo.shops import SHOPS, Refusal, Sale, Shop, price
+from demo.sales import Sale, price
+from demo.shops import SHOPS, Refusal, Shop
 from demo.sockets import LoopbackServer, cut_connection
 
 DEMO_MERCHANTS = [(name, name, dict(shop.credentials)) for name, shop in SHOPS.items()]

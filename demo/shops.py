@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from demo import documents
-from demo.articles import ARTICLES
+from demo.articles import ARTICLES, Article
 from demo.companies import COMPANIES, Company, fold, search
 from demo.documents import DOCX, PDF
+from demo.sales import COFACE, LESECHOS, NETPME, QUIDONC, REGISTRE, Sale
 
 Inputs = Mapping[str, str]
 
@@ -30,22 +30,6 @@ class Content:
     filename: str = ""
     body: bytes = b""
     rows: tuple[tuple[str, str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Sale:
-    """One offer: its words, its price in cents and its VAT rate in percent (as text)."""
-
-    id: str
-    title: tuple[str, str]
-    summary: tuple[str, str]
-    net: int
-    rate: str
-    vat: int
-    delivery: str = "document"
-    delay: tuple[str, str] = ("immédiat", "at once")
-    keywords: str = ""
-    slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,9 +94,17 @@ def _article_subject(_sale: Sale, inputs: Inputs) -> str:
     return found.title
 
 
-def _article(_sale: Sale, inputs: Inputs) -> Content:
+def _article(sale: Sale, inputs: Inputs) -> Content:
     article = ARTICLES[inputs["article"]]
+    if sale.id == "dossier":
+        return _press_file(article)
     return Content(PDF, f"{article.id}.pdf", documents.pdf(article.title, [article.standfirst, *article.paragraphs]))
+
+
+def _press_file(article: Article) -> Content:
+    kin = [item for item in ARTICLES.values() if item.subject == article.subject]
+    text = [paragraph for item in kin for paragraph in (item.title, item.standfirst, *item.paragraphs)]
+    return Content(PDF, f"dossier-{article.id}.pdf", documents.pdf(f"Dossier - {article.subject}", text))
 
 
 def _suggest_articles(text: str) -> list[dict[str, str]]:
@@ -129,18 +121,19 @@ def _phone_subject(_sale: Sale, inputs: Inputs) -> str:
     return inputs.get("phone", "")
 
 
-def _phone(_sale: Sale, inputs: Inputs) -> Content | None:
+def _phone(sale: Sale, inputs: Inputs) -> Content | None:
     number = inputs["phone"]
     if number.endswith("99"):
         return None
     company = list(COMPANIES.values())[int(number[-6:]) % len(COMPANIES)]
-    return Content(
-        rows=(
-            ("Nom", "Name", company.name), ("Adresse", "Address", f"{company.postcode} {company.town}"),
-            ("Type de ligne", "Kind of line", "Professionnelle" if number[3] in "12345" else "Mobile"),
-            ("Opérateur", "Operator", "Opérateur de démonstration"),
-        )
-    )  # fmt: skip
+    line = (
+        ("Type de ligne", "Kind of line", "Professionnelle" if number[3] in "12345" else "Mobile"),
+        ("Opérateur", "Operator", "Opérateur de démonstration"),
+    )
+    if sale.id == "ligne":
+        return Content(rows=line)
+    holder = (("Nom", "Name", company.name), ("Adresse", "Address", f"{company.postcode} {company.town}"))
+    return Content(rows=holder + line)
 
 
 def _credit(sale: Sale, inputs: Inputs) -> Content | None:
@@ -153,6 +146,10 @@ def _credit(sale: Sale, inputs: Inputs) -> Content | None:
         ("Encours conseillé", "Advised limit", limit),
         ("Avis", "Opinion", "Favorable" if company.score > 3 else "Réservé / reserved"),
     )  # fmt: skip
+    if sale.id == "defaillance":
+        return Content(
+            rows=(rows[0], ("Probabilité à 12 mois", "Probability within 12 months", f"{11 - company.score} %"))
+        )
     if sale.delivery == "data":
         return Content(rows=rows)
     text = "Rapport de démonstration : les chiffres sont tirés au sort une fois pour toutes."
@@ -169,12 +166,16 @@ TEMPLATES = {
 }  # fmt: skip
 
 
-def _template_subject(_sale: Sale, inputs: Inputs) -> str:
-    return f"{TEMPLATES[inputs['template']]} - {inputs['party']}"
+def _template_subject(sale: Sale, inputs: Inputs) -> str:
+    return f"{_title(sale, inputs)} - {inputs['party']}"
 
 
-def _template(_sale: Sale, inputs: Inputs) -> Content:
-    title = TEMPLATES[inputs["template"]]
+def _title(sale: Sale, inputs: Inputs) -> str:
+    return TEMPLATES[inputs["template"]] if sale.id == "modele" else sale.title[0]
+
+
+def _template(sale: Sale, inputs: Inputs) -> Content:
+    title, name = _title(sale, inputs), inputs.get("template", sale.id)
     paragraphs = [
         f"Entre les soussignés : Acme SA, d'une part, et {inputs['party']}, d'autre part.",
         "Article 1 - Objet. Les parties conviennent de ce qui suit, à titre de démonstration.",
@@ -182,52 +183,29 @@ def _template(_sale: Sale, inputs: Inputs) -> Content:
         f"Fait à {inputs['city']}, en deux exemplaires.",
     ]
     if inputs.get("format") == "pdf":
-        return Content(PDF, f"{inputs['template']}.pdf", documents.pdf(title, paragraphs))
-    return Content(DOCX, f"{inputs['template']}.docx", documents.docx(title, paragraphs))
-
-
-def price(sale: Sale, factor_percent: int = 100) -> dict[str, Any]:
-    """A price as the merchants write it: decimal text."""
-    net, vat = sale.net * factor_percent // 100, sale.vat * factor_percent // 100
-    return {"net": text(net), "vat_rate": sale.rate, "vat": text(vat), "gross": text(net + vat), "currency": "EUR"}
-
-
-def text(cents: int) -> str:
-    """`2.94`."""
-    return f"{cents // 100}.{cents % 100:02d}"
+        return Content(PDF, f"{name}.pdf", documents.pdf(title, paragraphs))
+    return Content(DOCX, f"{name}.docx", documents.docx(title, paragraphs))
 
 
 SHOPS = {
     "registre": Shop(
-        "Registre Démo SAS", "entreprises",
-        (
-            Sale("kbis", ("Extrait K-bis", "K-bis extract"), ("La carte d'identité officielle d'une entreprise, en PDF.", "A company's official identity card, as a PDF."), 294, "20", 59, keywords="kbis rcs immatriculation registre société"),
-            Sale("statuts", ("Statuts d'une entreprise", "Articles of association"), ("Les derniers statuts déposés au greffe.", "The latest articles filed with the court registry."), 588, "20", 118, keywords="greffe actes société"),
-            Sale("non-faillite", ("Certificat de non-faillite", "Certificate of solvency"), ("Atteste qu'aucune procédure collective n'est ouverte.", "States that no insolvency procedure is open."), 125, "20", 25, keywords="procédure collective redressement liquidation"),
-        ),
-        _company_subject, _register_document, _suggest_companies, {"api_key": "cle-registre"},
+        name="Registre Démo SAS", category="entreprises", sales=REGISTRE, subject=_company_subject,
+        make=_register_document, suggest=_suggest_companies, credentials={"api_key": "cle-registre"},
     ),
     "lesechos": Shop(
-        "Les Échos Démo SA", "presse",
-        (Sale("article", ("Article de presse économique", "Business press article"), ("Un article à l'unité, sans abonnement.", "A single article, without a subscription."), 245, "2.1", 5, keywords="journal presse économie quotidien"),),
-        _article_subject, _article, _suggest_articles, {"user": "acme", "password": "presse-demo"},
+        name="Les Échos Démo SA", category="presse", sales=LESECHOS, subject=_article_subject,
+        make=_article, suggest=_suggest_articles, credentials={"user": "acme", "password": "presse-demo"},
     ),
     "quidonc": Shop(
-        "QuiDonc Démo SARL", "annuaire",
-        (Sale("inverse", ("Annuaire inversé", "Reverse telephone look-up"), ("À qui est ce numéro ? Nom et adresse du titulaire.", "Whose number is it? Name and address of its holder."), 75, "20", 15, "data", keywords="téléphone numéro annuaire pages qui"),),
-        _phone_subject, _phone, credentials={"user": "acme", "password": "annuaire-demo"},
+        name="QuiDonc Démo SARL", category="annuaire", sales=QUIDONC, subject=_phone_subject,
+        make=_phone, credentials={"user": "acme", "password": "annuaire-demo"},
     ),
     "coface": Shop(
-        "Coface Démo SA", "entreprises",
-        (
-            Sale("rapport", ("Rapport de crédit", "Credit report"), ("L'analyse financière complète d'un client ou d'un fournisseur.", "The whole financial analysis of a customer or supplier."), 2900, "20", 580, delay=("quelques secondes", "some seconds"), keywords="solvabilité bilan risque", slow=True),
-            Sale("avis", ("Avis de crédit", "Credit opinion"), ("Une note et un encours conseillé, tout de suite.", "A score and an advised limit, at once."), 950, "20", 190, "data", keywords="solvabilité note encours"),
-        ),
-        _company_subject, _credit, _suggest_companies, {"client_id": "acme", "client_secret": "credit-demo"},
+        name="Coface Démo SA", category="entreprises", sales=COFACE, subject=_company_subject,
+        make=_credit, suggest=_suggest_companies, credentials={"client_id": "acme", "client_secret": "credit-demo"},
     ),
     "netpme": Shop(
-        "netPME Démo SAS", "juridique",
-        (Sale("modele", ("Modèle de contrat ou de lettre", "Contract or letter template"), ("Rempli avec vos réponses, en Word ou en PDF.", "Filled in with your answers, as Word or PDF."), 1490, "20", 298, keywords="contrat lettre bail embauche confidentialité"),),
-        _template_subject, _template, credentials={"token": "jeton-netpme"},
+        name="netPME Démo SAS", category="juridique", sales=NETPME, subject=_template_subject,
+        make=_template, credentials={"token": "jeton-netpme"},
     ),
 }  # fmt: skip

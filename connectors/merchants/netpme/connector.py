@@ -35,7 +35,8 @@ INPUTS = (
 class Connector(RestMerchant):
     """The publisher's REST interface."""
 
-    inputs: ClassVar = {"": INPUTS}
+    # Only the template on offer itself is a choice of several.
+    inputs: ClassVar = {"": INPUTS[1:], "modele": INPUTS}
 
     def sign(self, *, fresh: bool = False) -> dict[str, str]:
         """The contract's token."""
