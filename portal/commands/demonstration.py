@@ -126,12 +126,15 @@ def _is_ready(port: int) -> bool:
 
 def _print_welcome(company: Company, port: int, folder: Path) -> None:
     from demo import people
+    from demo.companies import COMPANIES
 
+    example = next(iter(COMPANIES.values()))
     click.echo(say("Guichet is ready:") + click.style(f"  http://127.0.0.1:{port}", bold=True))
     click.echo(say("The other side (operator, merchants, groups):") + f"  {company.console.url}")
     click.echo(say("Sign in with one of these, password %(password)s:", password=people.PASSWORD))
     for login, french, english in people.SAMPLE_LOGINS:
         click.echo(f"  {login:<18} {french if terminal_language() == 'fr' else english}")
+    click.echo(say("A company to look up: %(name)s, SIREN %(siren)s.", name=example.name, siren=example.siren))
     click.echo(say("Configuration: PORTAL_CONFIG=%(path)s", path=folder / "portal.toml"))
     click.echo(say("Ctrl-C ends everything."))
     sys.stdout.flush()
