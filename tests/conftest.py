@@ -26,7 +26,7 @@ from portal.rights.scopes import Scope
 for _name in [name for name in os.environ if name.startswith("PORTAL_")]:
     del os.environ[_name]
 
-NEEDS = {"slapd": "real/test_ldap.py", "chromium": "browser/"}
+NEEDS = {"slapd": "real/test_ldap.py", "chromium": "browser/", "libatomic1": "browser/"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
