@@ -25,6 +25,8 @@ def violations(page: Page) -> list[str]:
 def look_at(page: Page, name: str, found: dict[str, list[str]]) -> None:
     """Check one page, and that it does not scroll sideways."""
     page.wait_for_function("document.readyState === 'complete' && !document.querySelector('.htmx-request')")
+    # Half way through an arrival a text is half transparent, and its contrast is nobody's.
+    page.wait_for_function("document.getAnimations().every(one => one.playState !== 'running')")
     found[name] = violations(page)
     if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
         found[name].append("the page is wider than the window")
