@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from portal.directory.names import normalise
+
 
 @dataclass(frozen=True)
 class Person:
@@ -21,6 +23,25 @@ class Person:
     cost_centre: str = ""
     manager: str = ""
     language: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group. `id` is the stable identifier (entryUUID, objectGUID); "" where the directory gives none."""
+
+    dn: str
+    id: str = ""
+    name: str = ""
+
+    @property
+    def key(self) -> str:
+        """What a rule keeps of its group: the id where there is one, so that a rename changes nothing."""
+        return f"id:{self.id}" if self.id else normalise(self.dn)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Every key by which a rule may name this group."""
+        return frozenset({self.key, normalise(self.dn)})
 
 
 @dataclass(frozen=True)
