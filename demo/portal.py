@@ -12,10 +12,11 @@ from demo import people
 from portal import logs, settings
 from portal.catalog.synchronisation import synchronise
 from portal.commands.serving import serve_until_stopped
+from portal.directory.answers import Group
 from portal.installation import Installation, open_installation
 from portal.migrations import schema
 from portal.money import parse_amount
-from portal.rights.ceilings import add_ceiling
+from portal.rights.ceilings import Terms, add_ceiling
 from portal.rights.rules import add_rule
 from portal.rights.scopes import Scope
 
@@ -34,10 +35,10 @@ def furnish(configuration: Path) -> None:
 def _make_rules(installation: Installation) -> None:
     everything = Scope("all")
     with installation.database.transaction() as session:
-        add_rule(session, "demonstration", people.GROUP_ACHATS, everything, "buy", "allow")
-        add_rule(session, "demonstration", people.GROUP_CONSULTATION, everything, "browse", "allow")
+        add_rule(session, "demonstration", Group(people.GROUP_ACHATS), everything, "buy", "allow")
+        add_rule(session, "demonstration", Group(people.GROUP_CONSULTATION), everything, "browse", "allow")
         limit = parse_amount("20.00")
-        add_ceiling(session, "demonstration", "each", people.GROUP_STAGIAIRES, everything, "month", limit, "EUR")
+        add_ceiling(session, "demonstration", Group(people.GROUP_STAGIAIRES), Terms("each", everything, "month", limit))
 
 
 def main() -> None:

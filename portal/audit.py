@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +20,17 @@ from portal import clock
 from portal.database import Base, UtcDateTime
 
 GENESIS = "0" * 64
+_address: ContextVar[str] = ContextVar("address", default="")
+
+
+@contextmanager
+def acting_from(address: str) -> Iterator[None]:
+    """Within this block every entry notes where its actor is: a network address, or `user@host` of a terminal."""
+    token = _address.set(address[:64])
+    try:
+        yield
+    finally:
+        _address.reset(token)
 
 
 class AuditEntry(Base):
@@ -31,6 +45,7 @@ class AuditEntry(Base):
     subject: Mapped[str] = mapped_column(String(200))
     before: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     after: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    address: Mapped[str] = mapped_column(String(64), default="")
     previous_hash: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64), unique=True)
 
@@ -44,6 +59,8 @@ class AuditEntry(Base):
             self.before,
             self.after,
             self.previous_hash,
+            # Entries made before addresses were kept have none, and keep their hash.
+            *([self.address] if self.address else []),
         ]
         canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -67,6 +84,7 @@ def record(
         subject=subject,
         before=before,
         after=after,
+        address=_address.get(),
         previous_hash=previous or GENESIS,
     )
     entry.hash = entry.computed_hash()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask_babel import format_date, get_locale, gettext, lazy_gettext, to_user_timezone
@@ -156,7 +157,7 @@ def _ceiling_facts(facts: dict[str, Any]) -> dict[str, str]:
     locale, currency = str(get_locale() or "fr"), facts["currency"]
     renews = ""
     if facts["renews_at"]:
-        date = format_date(to_user_timezone(facts["renews_at"].replace(tzinfo=None)))
+        date = format_date(to_user_timezone(datetime.fromisoformat(facts["renews_at"])))
         renews = gettext("It begins anew on %(date)s.", date=date)
     return {
         "amount": money.format_money(facts["amount_cents"], currency, locale),

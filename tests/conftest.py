@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -18,6 +19,7 @@ from demo.company import Company, start_company
 from portal import clock, create_app, settings
 from portal.billing.worker import work_once
 from portal.catalog.synchronisation import synchronise
+from portal.directory.answers import Group
 from portal.installation import Installation, open_installation
 from portal.migrations import schema
 from portal.rights.rules import add_rule
@@ -25,6 +27,10 @@ from portal.rights.scopes import Scope
 
 for _name in [name for name in os.environ if name.startswith("PORTAL_")]:
     del os.environ[_name]
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("guichet", deadline=None)
+hypothesis.settings.load_profile("guichet")
 
 NEEDS = {"slapd": "real/test_ldap.py", "chromium": "browser/", "libatomic1": "browser/"}
 
@@ -55,8 +61,8 @@ def installation(company: Company, tmp_path: Path) -> Iterator[Installation]:
     schema.upgrade(house.database)
     synchronise(house.database, house.merchants)
     with house.database.transaction() as session:
-        add_rule(session, "test", people.GROUP_ACHATS, Scope("all"), "buy", "allow")
-        add_rule(session, "test", people.GROUP_CONSULTATION, Scope("all"), "browse", "allow")
+        add_rule(session, "test", Group(people.GROUP_ACHATS), Scope("all"), "buy", "allow")
+        add_rule(session, "test", Group(people.GROUP_CONSULTATION), Scope("all"), "browse", "allow")
     yield house
     house.close()
 

@@ -17,7 +17,7 @@ from portal.billing.charges import Charge
 from portal.billing.outbox import Lease
 from portal.billing.reservation import evidence_of
 from portal.database import Database
-from portal.rights import ceilings
+from portal.rights import holds
 
 log = logs.get(__name__)
 
@@ -89,7 +89,7 @@ def _captured(session: Session, lease: Lease, charge: Charge, found: OperatorCha
         return _dispute(session, lease, charge, found)
     charge.captured_at = clock.now()
     charges.move(session, charge, "captured", evidence_of(found))
-    ceilings.capture_holds(session, charge.order_number)
+    holds.capture_holds(session, charge.order_number)
     log.info("charge_captured", order=charge.order_number, cents=charge.amount_cents)
     return outbox.finish(session, lease)
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from connectors import contract
 from portal.database import Base, UtcDateTime
+from portal.rights.ceilings import Price
 from portal.rights.scopes import Wanted
 
 PAGE = 60
@@ -56,6 +57,11 @@ class OfferRow(Base):
     def wanted(self) -> Wanted:
         """The offer as rights see it."""
         return Wanted(self.merchant, self.offer, self.category)
+
+    @property
+    def price(self) -> Price:
+        """The indicative price as ceilings count it."""
+        return Price(self.net_cents, self.gross_cents)
 
     @property
     def fields(self) -> list[contract.Input]:

@@ -24,7 +24,7 @@ from portal.database import Database
 from portal.directory.accounts import Account
 from portal.languages import in_language
 from portal.refusals import Refused
-from portal.rights import ceilings
+from portal.rights import ceilings, holds
 from portal.rights.decision import Decision, Employee, explain
 
 log = logs.get(__name__)
@@ -57,12 +57,12 @@ def accept(
         if quote.is_expired:
             raise Refused("quote_expired")
         employee = Employee(account.id, account.group_keys)
-        decision = explain(session, employee, quote.offer.wanted, zone, quote.gross_cents)
+        decision = explain(session, employee, quote.offer.wanted, zone, quote.price)
         if not decision.allowed:
             raise Refused(decision.reason.code, **decision.reason.facts)
         order = _store(session, quote, account, merchant, decision)
         applying = ceilings.applying(session, employee.group_keys, quote.offer.wanted)
-        ceilings.hold(session, applying, account.id, order.number, order.gross_cents, zone)
+        holds.hold(session, applying, account.id, order.number, quote.price, zone)
         charges.open_charge(session, _billable(order, quote))
         audit.record(
             session, f"account {account.id}", "order_accepted", order.number,

@@ -18,6 +18,7 @@ from portal.checkout.inputs import InvalidInputs, clean_inputs
 from portal.database import Base, Database, UtcDateTime
 from portal.money import SumMismatch, check_sum
 from portal.refusals import Reason, Refused
+from portal.rights.ceilings import Price
 
 log = logs.get(__name__)
 
@@ -58,6 +59,11 @@ class QuoteRow(Base):
     def is_expired(self) -> bool:
         """Whether the merchant is no longer bound by this price."""
         return clock.now() >= self.expires_at
+
+    @property
+    def price(self) -> Price:
+        """What ceilings count."""
+        return Price(self.net_cents, self.gross_cents)
 
     def as_contract(self) -> contract.Quote:
         """The quote as the connector gave it."""

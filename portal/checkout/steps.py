@@ -17,7 +17,7 @@ from portal.checkout.orders import Order
 from portal.checkout.storage import Storage
 from portal.database import Database
 from portal.refusals import Reason
-from portal.rights import ceilings
+from portal.rights import holds
 
 log = logs.get(__name__)
 
@@ -48,7 +48,7 @@ def fail(session: Session, order: Order, reason: Reason, evidence: dict[str, obj
     """End an order without a delivery: its holds are free again and nothing stays reserved."""
     order.reason = {"code": reason.code, "facts": reason.facts}
     orders.move(session, order, "refused", evidence)
-    ceilings.release_holds(session, order.number)
+    holds.release_holds(session, order.number)
     if void:
         charges.want_void(session, order.number)
     log.warning("order_failed", order=order.number, reason=reason.code)

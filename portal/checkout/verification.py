@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,7 +16,8 @@ from portal.billing.outbox import Task
 from portal.checkout.orders import OPEN_STATES, DeliveryRow, Order
 from portal.checkout.storage import Storage
 from portal.database import Database
-from portal.rights.ceilings import Ceiling, CeilingUse, Hold
+from portal.rights.ceilings import CeilingLimit
+from portal.rights.holds import CeilingUse, Hold
 
 
 @dataclass(frozen=True)
@@ -48,20 +50,36 @@ def _one_order_a_token(session: Session) -> Iterator[Breach]:
 
 
 def _ceilings_hold(session: Session) -> Iterator[Breach]:
-    kept = {
-        (use, state): total
-        for use, state, total in session.execute(
-            select(Hold.ceiling_use_id, Hold.state, func.sum(Hold.amount_cents)).group_by(
-                Hold.ceiling_use_id, Hold.state
-            )
-        )
-    }
-    for use, ceiling in session.execute(select(CeilingUse, Ceiling).join(Ceiling)):
-        subject = f"ceiling {ceiling.id}, {use.subject}, {use.period_start:%Y-%m-%d}"
-        if use.held_cents + use.captured_cents > ceiling.limit_cents:
-            yield Breach(2, subject, f"{use.held_cents} held + {use.captured_cents} captured > {ceiling.limit_cents}")
-        if (kept.get((use.id, "held"), 0), kept.get((use.id, "captured"), 0)) != (use.held_cents, use.captured_cents):
+    kept = _kept(session)
+    limits: dict[int, list[CeilingLimit]] = {}
+    for limit in session.scalars(select(CeilingLimit).order_by(CeilingLimit.id)):
+        limits.setdefault(limit.ceiling_id, []).append(limit)
+    for use in session.scalars(select(CeilingUse)):
+        subject = f"ceiling {use.ceiling_id}, {use.subject}, {use.period_start:%Y-%m-%d}"
+        allowed = _highest(limits.get(use.ceiling_id, []), use.period_start) + use.extra_cents
+        if use.used_cents > allowed:
+            yield Breach(2, subject, f"{use.held_cents} held + {use.captured_cents} captured > {allowed}")
+        if kept.get(use.id, (0, 0, 0)) != (use.held_cents, use.captured_cents, use.extra_cents):
             yield Breach(2, subject, "the counter is not the sum of its holds")
+
+
+def _kept(session: Session) -> dict[int, tuple[int, int, int]]:
+    """Held, captured and allowed beyond the limit, in cents by counter, from the holds themselves."""
+    kept: dict[int, tuple[int, int, int]] = {}
+    for hold in session.scalars(select(Hold).where(Hold.state != "released")):
+        held, captured, extra = kept.get(hold.ceiling_use_id, (0, 0, 0))
+        if hold.state == "held":
+            held += hold.amount_cents
+        else:
+            captured += hold.amount_cents - hold.given_back_cents
+        kept[hold.ceiling_use_id] = held, captured, extra + hold.extra_cents
+    return kept
+
+
+def _highest(limits: list[CeilingLimit], period_start: datetime) -> int:
+    """The highest limit in force at any time since a period began: what was spent under it stays when it is lowered."""
+    before = [limit.limit_cents for limit in limits if limit.since <= period_start][-1:]
+    return max([*before, *(limit.limit_cents for limit in limits if limit.since > period_start)], default=0)
 
 
 def _deliveries_charged(session: Session) -> Iterator[Breach]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from sqlalchemy import select
 
 from portal import money, words
 from portal.catalog import offers
@@ -11,7 +10,7 @@ from portal.commands.context import in_words, json_option, opened, print_rows
 from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
 from portal.commands.language import say, terminal_language
 from portal.directory import accounts
-from portal.directory.answers import Yes
+from portal.directory.answers import Group, Yes
 from portal.directory.config import DirectoryUnknown
 from portal.installation import Installation
 from portal.rights import ceilings as limits
@@ -46,8 +45,8 @@ def rights() -> None:
     """Commands on rules."""
 
 
-def _one_group(installation: Installation, name: str) -> str:
-    """The DN of a group given by its name or DN, which must exist and be the only one."""
+def _one_group(installation: Installation, name: str) -> Group:
+    """A group given by its name or DN, which must exist and be the only one."""
     try:
         found = installation.directory.find_group(name)
     except DirectoryUnknown as error:
@@ -59,14 +58,14 @@ def _one_group(installation: Installation, name: str) -> str:
             say("Several groups are named %(name)s; give the whole DN: %(found)s", name=name, found="; ".join(found)),
             BAD_USAGE,
         )
-    return found[0]
+    return Group(found[0])
 
 
 def _add(effect: str, group: str, right: str, scope: Scope) -> None:
     with opened() as installation:
-        dn = _one_group(installation, group)
+        named = _one_group(installation, group)
         with installation.database.transaction() as session:
-            rule = rules.add_rule(session, ACTOR, dn, scope, right, effect)
+            rule = rules.add_rule(session, ACTOR, named, scope, right, effect)
         click.echo(say("Rule %(id)s: %(effect)s %(right)s %(scope)s for %(group)s", **rule.as_dict()))
 
 
@@ -100,7 +99,7 @@ def deny(group: str, right: str, scope: Scope) -> None:
 @json_option
 def list_rules(as_json: bool) -> None:
     with opened() as installation, installation.database.reading() as session:
-        rows = [rule.as_dict() for rule in session.scalars(select(rules.Rule).order_by(rules.Rule.id))]
+        rows = [rule.as_dict() for rule in rules.all_rules(session)]
     print_rows(rows, as_json=as_json, empty=say("There is no rule: nobody may buy anything."))
 
 
@@ -135,7 +134,7 @@ def explain_right(login: str, offer: str, as_json: bool) -> None:
         employee = Employee(account.id, account.group_keys)
         with installation.database.reading() as session:
             zone = installation.settings.portal.zone
-            decision = explain(session, employee, row.wanted, zone, row.gross_cents)
+            decision = explain(session, employee, row.wanted, zone, row.price)
         with in_words(installation):
             sentence = words.reason(decision.reason, installation.settings.portal.contact)
         rows = [
@@ -177,9 +176,9 @@ def add_ceiling(amount: str, who: str, group: str, period: str, scope: Scope) ->
     if (who == "everyone") == bool(group):
         stop(say("Give --group unless the ceiling is for everyone."), BAD_USAGE)
     with opened() as installation:
-        dn = _one_group(installation, group) if group else ""
+        named = _one_group(installation, group) if group else None
         with installation.database.transaction() as session:
-            made = limits.add_ceiling(session, ACTOR, who, dn, scope, period, cents, "EUR")
+            made = limits.add_ceiling(session, ACTOR, named, limits.Terms(who, scope, period, cents))
         shown = money.format_money(cents, "EUR", terminal_language())
         click.echo(say("Ceiling %(id)s: %(amount)s by %(period)s", id=made.id, amount=shown, period=period))
 
@@ -188,10 +187,7 @@ def add_ceiling(amount: str, who: str, group: str, period: str, scope: Scope) ->
 @json_option
 def list_ceilings(as_json: bool) -> None:
     with opened() as installation, installation.database.reading() as session:
-        live = session.scalars(
-            select(limits.Ceiling).where(limits.Ceiling.ended_at.is_(None)).order_by(limits.Ceiling.id)
-        )
-        rows = [ceiling.as_dict() for ceiling in live]
+        rows = [ceiling.as_dict() for ceiling in limits.live_ceilings(session)]
     print_rows(rows, as_json=as_json, empty=say("There is no ceiling: who may buy may buy without limit."))
 
 

@@ -25,6 +25,9 @@ ROOMS_WITH_TABLES = (
     "portal.directory.sessions",
     "portal.directory.throttle",
     "portal.rights.ceilings",
+    "portal.rights.delegations",
+    "portal.rights.groups",
+    "portal.rights.holds",
     "portal.rights.rules",
 )
 

@@ -10,14 +10,17 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.refusals import Reason
 from portal.rights import ceilings
-from portal.rights.ceilings import Room
-from portal.rights.rules import Rule, matching, rules_for
+from portal.rights.ceilings import Price
+from portal.rights.holds import Room, rooms_under
+from portal.rights.rules import Rule, matching, rules_on
 from portal.rights.scopes import Wanted
+
+FREE = Price(0, 0)
 
 
 @dataclass(frozen=True)
 class Employee:
-    """Who a decision is about: an account and the groups (normalised DNs) it is effectively in."""
+    """Who a decision is about: an account and the keys of the groups it is effectively in."""
 
     account_id: int
     group_keys: frozenset[str]
@@ -27,13 +30,15 @@ class Employee:
 class Decision:
     """Allow or deny, with the rules that decided it and the room under every ceiling that applies.
 
-    `reason.code` is `allowed`, `no_rule`, `denied_by_rule` or `over_ceiling`.
+    `reason.code` is `allowed`, `no_rule`, `denied_by_rule` or `over_ceiling`; `full` are the rooms that
+    are too small for the price.
     """
 
     allowed: bool
     reason: Reason
     rules: tuple[Rule, ...] = ()
     rooms: tuple[Room, ...] = ()
+    full: tuple[Room, ...] = ()
 
     @property
     def tightest(self) -> Room | None:
@@ -46,29 +51,22 @@ def decide(rules: list[Rule], right: str, wanted: Wanted) -> Decision:
     hits = matching(rules, right, wanted)
     denying = tuple(rule for rule in hits if rule.effect == "deny")
     if denying:
-        return Decision(False, Reason("denied_by_rule", {"group": denying[0].group_dn}), denying)
+        return Decision(False, Reason("denied_by_rule", {"group": denying[0].group.label}), denying)
     if not hits:
         return Decision(False, Reason("no_rule"))
     return Decision(True, Reason("allowed"), tuple(hits))
 
 
 def explain(
-    session: Session, employee: Employee, wanted: Wanted, zone: ZoneInfo, amount_cents: int = 0, right: str = "buy"
+    session: Session, employee: Employee, wanted: Wanted, zone: ZoneInfo, price: Price = FREE, right: str = "buy"
 ) -> Decision:
-    """Decide whether an employee may have a right on an offer, ceilings included.
-
-    Args:
-        amount_cents: the price with VAT that must fit under every ceiling.
-    """
-    decision = decide(rules_for(session, employee.group_keys), right, wanted)
+    """Decide whether an employee may have a right on an offer, ceilings included."""
+    decision = decide(rules_on(session, employee.group_keys, wanted), right, wanted)
     if not decision.allowed or right != "buy":
         return decision
-    at = clock.now()
-    rooms = tuple(
-        ceilings.room_under(session, ceiling, employee.account_id, at, zone)
-        for ceiling in ceilings.applying(session, employee.group_keys, wanted)
-    )
-    full = next((room for room in rooms if room.left_cents < amount_cents), None)
+    live = ceilings.applying(session, employee.group_keys, wanted)
+    rooms = rooms_under(session, live, employee.account_id, clock.now(), zone)
+    full = tuple(room for room in rooms if not room.fits(price))
     if full:
-        return Decision(False, Reason("over_ceiling", full.refusal(amount_cents)), decision.rules, rooms)
+        return Decision(False, Reason("over_ceiling", full[0].refusal(price)), decision.rules, rooms, full)
     return Decision(True, decision.reason, decision.rules, rooms)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy.orm import InstrumentedAttribute
 
 SCOPE_KINDS = ("all", "category", "merchant", "offer")
 
@@ -19,11 +23,19 @@ class Scope:
 
     def covers(self, wanted: Wanted) -> bool:
         """Whether an offer lies within this scope."""
-        return self.kind == "all" or self.value == {
-            "category": wanted.category,
-            "merchant": wanted.merchant,
-            "offer": f"{wanted.merchant}/{wanted.offer}",
-        }.get(self.kind)
+        return self.kind == "all" or self.value == wanted.values.get(self.kind)
+
+    def contains(self, other: Scope, category: str = "") -> bool:
+        """Whether everything another scope covers lies within this one.
+
+        Args:
+            category: that of the offer, when `other` is one.
+        """
+        if self.kind == "all" or self == other:
+            return True
+        if other.kind != "offer":
+            return False
+        return self.value == (other.value.partition("/")[0] if self.kind == "merchant" else category) != ""
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,17 @@ class Wanted:
     merchant: str
     offer: str
     category: str
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What a scope of each kind must say to cover this offer."""
+        return {"category": self.category, "merchant": self.merchant, "offer": f"{self.merchant}/{self.offer}"}
+
+
+def covering(kind: InstrumentedAttribute[str], value: InstrumentedAttribute[str], wanted: Wanted) -> ColumnElement[Any]:
+    """`Scope.covers` as a condition on two columns."""
+    named = (and_(kind == each, value == text) for each, text in wanted.values.items())
+    return or_(kind == "all", *named)
 
 
 def parse_scope(text: str) -> Scope:

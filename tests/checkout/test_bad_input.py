@@ -14,7 +14,8 @@ from portal.checkout.books import compare
 from portal.checkout.orders import Order
 from portal.checkout.quotes import QuoteRow
 from portal.checkout.verification import verify
-from portal.rights.ceilings import add_ceiling
+from portal.directory.answers import Group
+from portal.rights.ceilings import Terms, add_ceiling
 from portal.rights.rules import add_rule
 from portal.rights.scopes import Scope
 from tests.conftest import Visitor
@@ -351,7 +352,7 @@ def test_leaving_the_group_is_said_in_words(buyer, company):
 def test_a_denied_group_is_named(buyer, installation):
     token = buyer.ask_price("registre-kbis", siren=SIREN)
     with installation.database.transaction() as session:
-        add_rule(session, "test", people.GROUP_ACHATS, Scope("all"), "buy", "deny")
+        add_rule(session, "test", Group(people.GROUP_ACHATS), Scope("all"), "buy", "deny")
 
     assert buyer.confirm(token) == ""
     assert "achats" in buyer.text
@@ -359,7 +360,7 @@ def test_a_denied_group_is_named(buyer, installation):
 
 def test_a_ceiling_says_what_is_left_and_when_it_renews(app, installation, work):
     with installation.database.transaction() as session:
-        add_ceiling(session, "test", "each", people.GROUP_STAGIAIRES, Scope("all"), "month", 500, "EUR")
+        add_ceiling(session, "test", Group(people.GROUP_STAGIAIRES), Terms("each", Scope("all"), "month", 500))
     intern = Visitor(app)
     intern.sign_in("amelie.noel")
     assert intern.confirm(intern.ask_price("registre-kbis", siren=SIREN))

@@ -33,14 +33,17 @@ from portal.checkout.storage import Storage
 from portal.checkout.verification import verify
 from portal.database import Database
 from portal.directory.accounts import Account
+from portal.directory.answers import Group
 from portal.migrations import schema
 from portal.refusals import Refused
-from portal.rights.ceilings import CeilingUse, add_ceiling
+from portal.rights.ceilings import Terms, add_ceiling
+from portal.rights.holds import CeilingUse
 from portal.rights.rules import Rule, add_rule, remove_rule
 from portal.rights.scopes import Scope
 from tests.checkout.other_sides import Crash, Merchant, Operator, loaded, quoted
 
 GROUP = "cn=buyers,dc=acme,dc=example"
+BUYERS = Group(GROUP)
 ZONE = ZoneInfo("Europe/Paris")
 LIMIT_CENTS = 3_000
 WORDS = {"fr": "Offre", "en": "Offer"}
@@ -82,8 +85,8 @@ def made_database(path: Path) -> Path:
                 cost_centre="", language="fr", groups=[GROUP], groups_read_at=START, created_at=START,
             ))  # fmt: skip
         session.flush()
-        add_ceiling(session, "test", "shared", GROUP, Scope("all"), "week", LIMIT_CENTS, "EUR")
-        add_rule(session, "test", GROUP, Scope("all"), "buy", "allow")
+        add_ceiling(session, "test", BUYERS, Terms("shared", Scope("all"), "week", LIMIT_CENTS))
+        add_rule(session, "test", BUYERS, Scope("all"), "buy", "allow")
     database.close()
     return path
 
@@ -130,7 +133,7 @@ class World:
         self.allowed = allowed
         with self.database.transaction() as session:
             if allowed:
-                add_rule(session, "test", GROUP, Scope("all"), "buy", "allow")
+                add_rule(session, "test", BUYERS, Scope("all"), "buy", "allow")
             else:
                 remove_rule(session, "test", session.scalars(select(Rule)).one())
 

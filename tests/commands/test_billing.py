@@ -9,7 +9,7 @@ from demo.companies import COMPANIES
 from portal.audit import AuditEntry
 from portal.billing.charges import Charge
 from portal.checkout.orders import DeliveryRow, Order
-from portal.rights.ceilings import CeilingUse
+from portal.rights.holds import CeilingUse
 
 SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
 

@@ -12,10 +12,13 @@ from sqlalchemy import select
 
 from portal import audit, clock
 from portal.database import Database
+from portal.directory.answers import Group
 from portal.migrations import schema
 from portal.refusals import Refused
-from portal.rights.ceilings import CeilingUse, add_ceiling, applying, capture_holds, end_ceiling, hold, release_holds
+from portal.rights.ceilings import Price, Terms, add_ceiling, applying, end_ceiling
 from portal.rights.decision import Employee, decide, explain
+from portal.rights.groups import GroupRow
+from portal.rights.holds import CeilingUse, capture_holds, hold, release_holds
 from portal.rights.rules import Rule, add_rule, remove_rule
 from portal.rights.scopes import SCOPE_KINDS, Scope, Wanted, parse_scope
 
@@ -26,16 +29,13 @@ GROUP = "cn=achats,ou=groupes,dc=acme,dc=example"
 
 def rule(effect, right, scope="all"):
     parsed = parse_scope(scope)
-    return Rule(effect=effect, right=right, scope_kind=parsed.kind, scope_value=parsed.value, group_dn=GROUP)
-
-
-@pytest.fixture
-def session(tmp_path):
-    database = Database(f"sqlite:///{tmp_path}/rights.db")
-    schema.upgrade(database)
-    with database.transaction() as opened:
-        yield opened
-    database.close()
+    return Rule(
+        effect=effect,
+        right=right,
+        scope_kind=parsed.kind,
+        scope_value=parsed.value,
+        group=GroupRow(dn=GROUP, name="Achats"),
+    )
 
 
 @pytest.mark.parametrize(("rules", "browse", "buy"), [
@@ -90,8 +90,8 @@ def test_only_all_covers_everything():
 
 
 def test_a_rule_is_made_once_and_the_journal_keeps_what_is_gone(session):
-    first = add_rule(session, "admin", GROUP, Scope("all"), "buy", "allow")
-    again = add_rule(session, "admin", GROUP.upper().replace(",", ", "), Scope("all"), "buy", "allow")
+    first = add_rule(session, "admin", Group(GROUP), Scope("all"), "buy", "allow")
+    again = add_rule(session, "admin", Group(GROUP.upper().replace(",", ", ")), Scope("all"), "buy", "allow")
     remove_rule(session, "admin", first)
 
     assert again is first
@@ -100,20 +100,19 @@ def test_a_rule_is_made_once_and_the_journal_keeps_what_is_gone(session):
 
 
 def test_a_group_is_compared_as_a_name_not_as_text(session):
-    add_rule(session, "admin", "CN=Achats, OU=Groupes,dc=acme,dc=example", Scope("all"), "buy", "allow")
+    add_rule(session, "admin", Group("CN=Achats, OU=Groupes,dc=acme,dc=example"), Scope("all"), "buy", "allow")
     employee = Employee(1, frozenset({"cn=achats,ou=groupes,dc=acme,dc=example"}))
 
     assert explain(session, employee, KBIS, PARIS).allowed
 
 
 def limit(session, cents, period="month", who="each", scope="all"):
-    return add_ceiling(
-        session, "admin", who, "" if who == "everyone" else GROUP, parse_scope(scope), period, cents, "EUR"
-    )
+    group = None if who == "everyone" else Group(GROUP)
+    return add_ceiling(session, "admin", group, Terms(who, parse_scope(scope), period, cents))
 
 
 def spend(session, number, cents, account=1):
-    hold(session, applying(session, frozenset({GROUP}), KBIS), account, number, cents, PARIS)
+    hold(session, applying(session, frozenset({GROUP}), KBIS), account, number, Price(cents, cents), PARIS)
 
 
 def used(session):
@@ -162,11 +161,11 @@ def test_the_tightest_of_several_decides_and_a_foreign_one_does_not(session):
     limit(session, 100, scope="merchant:coface")
     limit(session, 300, period="purchase", scope="offer:registre/kbis")
     employee = Employee(1, frozenset({GROUP}))
-    add_rule(session, "admin", GROUP, Scope("all"), "buy", "allow")
+    add_rule(session, "admin", Group(GROUP), Scope("all"), "buy", "allow")
 
     assert explain(session, employee, KBIS, PARIS).tightest.left_cents == 300
-    assert explain(session, employee, KBIS, PARIS, 301).reason.code == "over_ceiling"
-    assert explain(session, employee, KBIS, PARIS, 300).allowed
+    assert explain(session, employee, KBIS, PARIS, Price(301, 301)).reason.code == "over_ceiling"
+    assert explain(session, employee, KBIS, PARIS, Price(300, 300)).allowed
     assert explain(session, Employee(1, frozenset({"cn=others"})), KBIS, PARIS).reason.code == "no_rule"
 
 
