@@ -34,11 +34,15 @@ def furnish(configuration: Path) -> None:
 
 def _make_rules(installation: Installation) -> None:
     everything = Scope("all")
+
+    def group(dn: str) -> Group:
+        return installation.directory.find_group(dn)[0]
+
     with installation.database.transaction() as session:
-        add_rule(session, "demonstration", Group(people.GROUP_ACHATS), everything, "buy", "allow")
-        add_rule(session, "demonstration", Group(people.GROUP_CONSULTATION), everything, "browse", "allow")
+        add_rule(session, "demonstration", group(people.GROUP_ACHATS), everything, "buy", "allow")
+        add_rule(session, "demonstration", group(people.GROUP_CONSULTATION), everything, "browse", "allow")
         limit = parse_amount("20.00")
-        add_ceiling(session, "demonstration", Group(people.GROUP_STAGIAIRES), Terms("each", everything, "month", limit))
+        add_ceiling(session, "demonstration", group(people.GROUP_STAGIAIRES), Terms("each", everything, "month", limit))
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from connectors import contract
 from portal.database import Base, UtcDateTime
+from portal.languages import in_language
 from portal.rights.ceilings import Price
 from portal.rights.scopes import Wanted
 
@@ -121,6 +122,16 @@ def categories(session: Session) -> list[str]:
     """The categories in which something is on sale."""
     query = select(OfferRow.category).where(OfferRow.removed_at.is_(None)).distinct().order_by(OfferRow.category)
     return list(session.scalars(query))
+
+
+def names(session: Session, language: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What merchants are called, by their key, and offers, by `merchant/offer`; also those no longer on sale."""
+    merchants, offers = {}, {}
+    query = select(OfferRow.merchant, OfferRow.offer, OfferRow.merchant_name, OfferRow.title)
+    for merchant, offer, merchant_name, title in session.execute(query):
+        merchants[merchant] = merchant_name
+        offers[f"{merchant}/{offer}"] = in_language(title, language)
+    return merchants, offers
 
 
 def find(session: Session, slug: str) -> OfferRow | None:

@@ -55,6 +55,6 @@ def _tried(client: LdapDirectory, line: str, number: int, wanted: set[str]) -> d
         return {"ok": False, "id": "", "groups": [], "reason": f'line {number}: not {{"login", "password"}}'}
     answer: Answer = client.sign_in(login, password)
     if isinstance(answer, Yes):
-        named = [dn for dn in answer.groups if not wanted or normalise(dn) in wanted]
+        named = [group.dn for group in answer.groups if not wanted or group.keys & wanted]
         return {"ok": True, "id": answer.person.id, "groups": sorted(named), "reason": ""}
     return {"ok": False, "id": "", "groups": [], "reason": answer.reason}

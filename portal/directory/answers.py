@@ -43,13 +43,17 @@ class Group:
         """Every key by which a rule may name this group."""
         return frozenset({self.key, normalise(self.dn)})
 
+    def as_dict(self) -> dict[str, str]:
+        """The group as an account remembers it."""
+        return {"dn": self.dn, "id": self.id, "name": self.name}
+
 
 @dataclass(frozen=True)
 class Yes:
-    """The directory knows this person; `groups` are the DNs of the effective membership, nested."""
+    """The directory knows this person; `groups` is the effective membership, nested, by DN."""
 
     person: Person
-    groups: tuple[str, ...]
+    groups: tuple[Group, ...]
 
 
 @dataclass(frozen=True)

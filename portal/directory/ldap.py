@@ -34,6 +34,7 @@ from portal.directory.config import DirectoryConfig, DirectoryUnknown
 
 COOL_DOWN_S = 20
 MOST_IDLE = 8
+PAGE = 500
 SUCCESS, NO_SUCH_OBJECT, SIZE_LIMIT, INVALID_CREDENTIALS = 0, 32, 4, 49
 BROKEN_CONNECTION = (
     LDAPSessionTerminatedByServerError,
@@ -44,6 +45,12 @@ BROKEN_CONNECTION = (
 
 Entry = dict[str, Any]
 """What ldap3 gives for one entry: `dn`, and `raw_attributes` as {name: [bytes]}."""
+
+
+def raw_values(entry: Entry, name: str) -> list[bytes]:
+    """An attribute's values, however the server writes its name."""
+    lower = name.lower()
+    return next((values for key, values in entry["raw_attributes"].items() if key.lower() == lower), [])
 
 
 def escape(value: str) -> str:
@@ -90,16 +97,35 @@ class LdapServers:
         except BROKEN_CONNECTION as error:
             raise DirectoryUnknown("unreachable", str(error)) from error
 
-    def count(self, base: str, test: str, deadline: float) -> int:
-        """How many entries pass, by pages of 500, so that a size limit does not hide the number."""
+    def first(self, base: str, test: str, attributes: list[str], limit: int, deadline: float) -> list[Entry]:
+        """At most `limit` entries under `base`, whichever come first: for lists people choose from."""
+        found = []
+        for entry in self.every(base, test, attributes, deadline, page=min(limit, PAGE)):
+            found.append(entry)
+            if len(found) == limit:
+                break
+        return found
+
+    def every(
+        self, base: str, test: str, attributes: list[str], deadline: float, *, page: int = PAGE
+    ) -> Iterator[Entry]:
+        """All entries under `base` that pass `test`, read by pages, so that no size limit cuts them."""
         try:
             with self._borrowed(deadline) as connection:
                 entries = connection.extend.standard.paged_search(
-                    base, test, ldap3.SUBTREE, ldap3.DEREF_NEVER, attributes=["1.1"], paged_size=500, generator=True
+                    base, test, ldap3.SUBTREE, ldap3.DEREF_NEVER, attributes=attributes, paged_size=page, generator=True
                 )
-                return sum(1 for entry in entries if entry.get("type") == "searchResEntry")
+                for entry in entries:
+                    if time.monotonic() > deadline:
+                        raise DirectoryUnknown("timeout", f"search under {base!r}: more than the time budget allows")
+                    if entry.get("type") == "searchResEntry":
+                        yield entry
         except (LDAPException, OSError) as error:
             raise DirectoryUnknown("answer", str(error)) from error
+
+    def count(self, base: str, test: str, deadline: float) -> int:
+        """How many entries pass."""
+        return sum(1 for _entry in self.every(base, test, ["1.1"], deadline))
 
     def bind_as(self, dn: str, password: str, deadline: float) -> bool:
         """T8, T9, T12: one bind, never repeated, with the password's own bytes, on a connection of its own."""

@@ -8,15 +8,17 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
+from functools import partial
 
-from portal.directory.answers import Answer, Finding, No, Person, Unknown, Yes
+from portal.directory.answers import Answer, Finding, Group, No, Person, Unknown, Yes
 from portal.directory.config import DirectoryConfig, DirectoryUnknown
-from portal.directory.ldap import Entry, LdapServers, escape
-from portal.directory.names import normalise
+from portal.directory.ldap import Entry, LdapServers, escape, raw_values
+from portal.directory.membership import Membership
 from portal.directory.presets import PRESETS
 
 LONGEST_LOGIN, LONGEST_PASSWORD = 256, 1024
-NAMES_AT_ONCE = 50
+LONGEST_LISTING_S = 30.0
+"""Reading a group of thousands is asked for by an administrator, who waits for it; no sign-in does."""
 
 
 class LdapDirectory:
@@ -30,6 +32,10 @@ class LdapDirectory:
         self._login_attributes = tuple(config.login_attributes) or preset.login_attributes
         self._people_filter = config.people_filter or preset.people_filter
         self._attributes = {**preset.attributes, **config.attributes}
+        self._membership = Membership(
+            self._servers, preset.id_attribute, partial(_id_text, preset.id_attribute),
+            partial(_id_filter, preset.id_attribute), self._wanted, self._person,
+        )  # fmt: skip
 
     def sign_in(self, login: str, password: str) -> Answer:
         """Search as the service, then one bind as the person, on one server, on a connection thrown away."""
@@ -56,14 +62,39 @@ class LdapDirectory:
         except DirectoryUnknown as error:
             return Unknown(error.reason, error.detail)
 
-    def find_group(self, name_or_dn: str) -> list[str]:
-        """DNs of the groups with a name, or the group with a DN. Raises `DirectoryUnknown`."""
-        deadline = self._deadline()
-        if "=" in name_or_dn:
-            entries = self._servers.search(name_or_dn, "(objectClass=*)", ["1.1"], deadline, one=True)
-        else:
-            entries = self._servers.search(self.config.groups_base, f"(cn={escape(name_or_dn)})", ["1.1"], deadline)
-        return [entry["dn"] for entry in entries]
+    def find_group(self, name_or_dn: str) -> list[Group]:
+        """The groups with a name, or the group with a DN. Raises `DirectoryUnknown`."""
+        return self._membership.find(name_or_dn, self._deadline())
+
+    def group(self, reference: Group) -> Group | None:
+        """A group as it is now; None when it surely does not exist any more. Raises `DirectoryUnknown`."""
+        return self._membership.current(reference, self._deadline())
+
+    def search_groups(self, text: str, limit: int = 20) -> list[Group]:
+        """The first groups whose name or description holds a text. Raises `DirectoryUnknown`."""
+        return self._membership.search(text, limit, self._deadline())
+
+    def count_members(self, group: Group) -> int:
+        """How many people and groups stand in a group directly. Raises `DirectoryUnknown`."""
+        return self._membership.count(group, self._deadline())
+
+    def members(self, group: Group) -> frozenset[Person]:
+        """Everybody who is effectively in a group; a group of thousands may take some seconds. Raises `DirectoryUnknown`."""
+        return self._membership.members(group, time.monotonic() + max(self.config.timeout, LONGEST_LISTING_S))
+
+    def search_people(self, text: str, limit: int = 20) -> list[Person]:
+        """The first people whose login, name or address holds a text. Raises `DirectoryUnknown`."""
+        value = escape(text)
+        named = [*self._login_attributes, self._attributes.get("name", ""), self._attributes.get("mail", "")]
+        tests = "".join(f"({name}=*{value}*)" for name in dict.fromkeys(filter(None, named)))
+        test = f"(&{self._people_filter}(|{tests}))"
+        found = self._servers.first(self.config.people_base, test, self._wanted, limit, self._deadline())
+        return [person for person in map(self._person, found) if person]
+
+    def person(self, dn: str) -> Person | None:
+        """The person with a DN; None when there is nobody who could sign in. Raises `DirectoryUnknown`."""
+        entries = self._servers.search(dn, self._people_filter, self._wanted, self._deadline(), one=True)
+        return self._person(entries[0]) if entries else None
 
     def check(self) -> list[Finding]:
         """Each stage of a sign-in on each server, without anybody's password. Never raises."""
@@ -95,41 +126,33 @@ class LdapDirectory:
         return f"(|{tests})" if len(self._login_attributes) > 1 else tests
 
     def _people(self, test: str, deadline: float) -> list[Entry]:
-        wanted = [self._id_attribute, *self._login_attributes, *filter(None, self._attributes.values())]
-        return self._servers.search(self.config.people_base, f"(&{self._people_filter}{test})", wanted, deadline)
+        return self._servers.search(self.config.people_base, f"(&{self._people_filter}{test})", self._wanted, deadline)
+
+    @property
+    def _wanted(self) -> list[str]:
+        return [self._id_attribute, *self._login_attributes, *filter(None, self._attributes.values())]
 
     def _with_groups(self, entry: Entry, deadline: float) -> Yes:
-        raw = {name.lower(): values for name, values in entry["raw_attributes"].items()}
+        person = self._person(entry)
+        if person is None:
+            raise DirectoryUnknown("answer", f"an entry has no {self._id_attribute} that the service account may read")
+        return Yes(person, self._membership.of(entry["dn"], person.login, deadline))
+
+    def _person(self, entry: Entry) -> Person | None:
+        """Who an entry is; None without an id or a login."""
 
         def first(name: str) -> str:
-            values = raw.get(name.lower()) if name else None
+            values = raw_values(entry, name) if name else []
             return values[0].decode(errors="replace") if values else ""
 
-        identifier = _id_text(self._id_attribute, raw.get(self._id_attribute.lower()) or [])
+        identifier = _id_text(self._id_attribute, raw_values(entry, self._id_attribute))
         if not identifier:
-            raise DirectoryUnknown("answer", f"an entry has no {self._id_attribute} that the service account may read")
-        login = first(self._login_attributes[0])
-        person = Person(
-            id=identifier, dn=entry["dn"], login=login,
+            return None
+        return Person(
+            id=identifier, dn=entry["dn"], login=first(self._login_attributes[0]),
             **{name: first(self._attributes.get(name, "")) for name in
                ("name", "mail", "department", "cost_centre", "manager", "language")},
         )  # fmt: skip
-        return Yes(person, self._groups_of(entry["dn"], login, deadline))
-
-    def _groups_of(self, dn: str, login: str, deadline: float) -> tuple[str, ...]:
-        """The effective membership, level by level, each group visited once (so cycles end)."""
-        if not self.config.groups_base:
-            return ()
-        tests = [_member_tests([dn]) + (f"(memberUid={escape(login)})" if login else "")]
-        seen: dict[str, str] = {}
-        while tests:
-            test = tests.pop()
-            entries = self._servers.search(self.config.groups_base, f"(|{test})", ["1.1"], deadline)
-            new = [entry["dn"] for entry in entries if normalise(entry["dn"]) not in seen]
-            seen.update((normalise(name), name) for name in new)
-            if self.config.nested:
-                tests += [_member_tests(new[at : at + NAMES_AT_ONCE]) for at in range(0, len(new), NAMES_AT_ONCE)]
-        return tuple(sorted(seen.values()))
 
     def _counted(self, code: str, base: str, test: str) -> Finding:
         facts: dict[str, str | int] = {"base": base, "filter": test, "url": "", "detail": ""}
@@ -150,11 +173,6 @@ def _unusable(login: str, password: str) -> No | None:
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in login + password):
         return No("bad_characters")
     return None
-
-
-def _member_tests(names: Sequence[str]) -> str:
-    escaped = [escape(name) for name in names]
-    return "".join(f"(member={name})(uniqueMember={name})" for name in escaped)
 
 
 def _id_filter(attribute: str, identifier: str) -> str:

@@ -14,6 +14,8 @@ from portal.database import Base, UtcDateTime
 from portal.directory.accounts import Account
 
 WORKING_DAY = timedelta(hours=10)
+PROOF_LASTS = timedelta(minutes=10)
+"""How long a password typed stands for the sensitive steps after it."""
 
 
 class SignedSession(Base):
@@ -27,6 +29,7 @@ class SignedSession(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    proved_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     account: Mapped[Account] = relationship()
 
@@ -37,7 +40,11 @@ def open_session(session: Session, account: Account) -> str:
     started = clock.now()
     session.add(
         SignedSession(
-            token_hash=_hash(token), account_id=account.id, created_at=started, expires_at=started + WORKING_DAY
+            token_hash=_hash(token),
+            account_id=account.id,
+            created_at=started,
+            expires_at=started + WORKING_DAY,
+            proved_at=started,
         )
     )
     return token
@@ -55,6 +62,17 @@ def find_account(session: Session, token: str) -> Account | None:
         )
     )
     return found.account if found else None
+
+
+def is_proved(session: Session, token: str) -> bool:
+    """Whether the password was typed in this browser within the last ten minutes."""
+    proved_at = session.scalar(select(SignedSession.proved_at).where(SignedSession.token_hash == _hash(token)))
+    return proved_at is not None and clock.now() - proved_at < PROOF_LASTS
+
+
+def prove(session: Session, token: str) -> None:
+    """The password was typed again, and is right."""
+    session.execute(update(SignedSession).where(SignedSession.token_hash == _hash(token)).values(proved_at=clock.now()))
 
 
 def end_all(session: Session, account_id: int) -> None:

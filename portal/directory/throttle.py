@@ -5,7 +5,6 @@ Failures are counted in the database, by login and by address, so that all proce
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, delete, func, select
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal import clock
 from portal.database import Base, UtcDateTime
+from portal.directory.accounts import fold_login
 
 WINDOW = timedelta(minutes=15)
 FAILURES_PER_ADDRESS = 40
@@ -34,7 +34,7 @@ def is_throttled(session: Session, login: str, address: str, max_failures: int) 
     since = clock.now() - WINDOW
     by_login, by_address = session.execute(
         select(
-            func.count().filter(SignInFailure.login == _folded(login)),
+            func.count().filter(SignInFailure.login == fold_login(login)),
             func.count().filter(SignInFailure.address == address),
         ).where(SignInFailure.at > since)
     ).one()
@@ -44,13 +44,9 @@ def is_throttled(session: Session, login: str, address: str, max_failures: int) 
 def count_failure(session: Session, login: str, address: str) -> None:
     """Remember a refusal, and forget those too old to count."""
     session.execute(delete(SignInFailure).where(SignInFailure.at < clock.now() - 4 * WINDOW))
-    session.add(SignInFailure(login=_folded(login), address=address, at=clock.now()))
+    session.add(SignInFailure(login=fold_login(login), address=address, at=clock.now()))
 
 
 def forget_failures(session: Session, login: str) -> None:
     """A right password clears the count of its login."""
-    session.execute(delete(SignInFailure).where(SignInFailure.login == _folded(login)))
-
-
-def _folded(login: str) -> str:
-    return unicodedata.normalize("NFKC", login).casefold().strip()[:256]
+    session.execute(delete(SignInFailure).where(SignInFailure.login == fold_login(login)))

@@ -156,7 +156,7 @@ def _somebody(request):
     with request.getfixturevalue("database").transaction() as session:
         session.add(Account(
             id=1, directory_id="1", dn="", login="l", name="", mail="", department="", cost_centre="", language="fr",
-            groups=[], groups_read_at=clock.now(), created_at=clock.now(),
+            groups=[], login_key="", manager="", groups_read_at=clock.now(), created_at=clock.now(),
         ))  # fmt: skip
 
 

@@ -82,7 +82,7 @@ def made_database(path: Path) -> Path:
         for number in (1, 2):
             session.add(Account(
                 id=number, directory_id=str(number), dn="", login=f"login{number}", name="", mail="", department="",
-                cost_centre="", language="fr", groups=[GROUP], groups_read_at=START, created_at=START,
+                cost_centre="", language="fr", groups=[BUYERS.as_dict()], login_key=f"login{number}", manager="", groups_read_at=START, created_at=START,
             ))  # fmt: skip
         session.flush()
         add_ceiling(session, "test", BUYERS, Terms("shared", Scope("all"), "week", LIMIT_CENTS))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.directory.answers import No, Unknown, Yes
+from portal.directory.answers import Group, No, Unknown, Yes
 from portal.directory.config import DirectoryConfig
 from portal.directory.lookup import LdapDirectory
 from portal.directory.names import normalise
@@ -42,7 +42,7 @@ def directory(slapd: Slapd) -> Iterator[LdapDirectory]:
 
 def names(answer: object) -> set[str]:
     assert isinstance(answer, Yes), answer
-    return {dn.split(",")[0] for dn in answer.groups}
+    return {group.dn.split(",")[0] for group in answer.groups}
 
 
 def test_nested_groups_of_every_kind_with_a_cycle(directory):
@@ -88,7 +88,7 @@ def test_a_composed_and_a_decomposed_login_are_one_person(directory):
 def test_awkward_names_bind_and_find_their_group_t15(number, directory):
     answer = directory.sign_in(f"awkward{number}", "secret")
     assert isinstance(answer, Yes), answer
-    assert {normalise(dn) for dn in answer.groups} == {normalise(f"cn={AWKWARD[number]},{GROUPS}")}
+    assert {normalise(group.dn) for group in answer.groups} == {normalise(f"cn={AWKWARD[number]},{GROUPS}")}
 
 
 def test_an_alias_out_of_the_base_is_not_followed_t6(directory):
@@ -240,7 +240,51 @@ def test_the_check_names_a_bad_base(slapd):
     assert codes["people_base"] is False
 
 
-def test_a_group_is_found_by_name_and_by_dn(directory):
-    assert directory.find_group("inner") == [f"cn=inner,{GROUPS}"]
-    assert directory.find_group(f"CN=Inner, {GROUPS}") == [f"cn=inner,{GROUPS}"]
+def test_a_group_is_found_by_name_and_by_dn_with_its_id(directory):
+    [inner] = directory.find_group("inner")
+    assert (inner.dn, inner.name, len(inner.id)) == (f"cn=inner,{GROUPS}", "inner", 36)
+    assert directory.find_group(f"CN=Inner, {GROUPS}") == [inner]
     assert directory.find_group("nothing") == []
+
+
+def test_groups_of_a_person_carry_their_ids(directory):
+    [inner] = directory.find_group("inner")
+    answer = directory.sign_in("zoe", "secret")
+    assert isinstance(answer, Yes)
+    assert inner in answer.groups
+
+
+def test_a_group_is_followed_by_its_id_and_surely_gone_when_it_is(directory):
+    [inner] = directory.find_group("inner")
+    assert directory.group(Group("cn=elsewhere", inner.id)) == inner
+    assert directory.group(Group(inner.dn)) == inner
+    assert directory.group(Group(inner.dn, "00000000-0000-0000-0000-000000000000")) is None
+    assert directory.group(Group(f"cn=nothing,{GROUPS}")) is None
+
+
+def test_a_picker_finds_groups_by_any_part_of_their_name(directory):
+    assert [group.name for group in directory.search_groups("NNE")] == ["inner"]
+    assert len(directory.search_groups("e", limit=2)) == 2
+    assert directory.search_groups("*)(cn=*") == []
+
+
+@pytest.mark.parametrize(("group", "logins", "direct"), [
+    ("inner", {"zoe"}, 2), ("outer", {"zoe"}, 1), ("unique", {"zoe"}, 1), ("posix", {"zoe"}, 1), ("others", {"eleve"}, 1),
+])  # fmt: skip
+def test_members_are_everybody_down_the_nesting_with_a_cycle(group, logins, direct, directory):
+    [found] = directory.find_group(group)
+    assert {person.login for person in directory.members(found)} == logins
+    assert directory.count_members(found) == direct
+
+
+@pytest.mark.parametrize("number", range(len(AWKWARD)))
+def test_members_of_awkward_names(number, directory):
+    [found] = directory.find_group(f"cn={AWKWARD[number]},{GROUPS}")
+    assert {person.login for person in directory.members(found)} == {f"awkward{number}"}
+
+
+def test_people_are_found_as_one_types_and_by_their_place(directory):
+    [zoe] = [person for person in directory.search_people("ZO") if person.login == "zoe"]
+    assert directory.person(zoe.dn) == zoe
+    assert directory.person(f"uid=nobody,{PEOPLE}") is None
+    assert len(directory.search_people("awkward", limit=3)) == 3

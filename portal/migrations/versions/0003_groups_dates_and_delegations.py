@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = '0003'
-down_revision = '0001'
+down_revision = '0002'
 
 GROUPS = sa.table('groups', sa.column('id', sa.Integer), sa.column('key', sa.String))
 
@@ -47,6 +47,11 @@ def upgrade() -> None:
     op.create_index(op.f('ix_delegations_target_id'), 'delegations', ['target_id'])
     _rules()
     _ceilings()
+    with op.batch_alter_table('sessions') as batch_op:
+        batch_op.add_column(sa.Column('proved_at', sa.DateTime(), nullable=True))
+    op.execute("UPDATE sessions SET proved_at = created_at")
+    with op.batch_alter_table('sessions') as batch_op:
+        batch_op.alter_column('proved_at', existing_type=sa.DateTime(), nullable=False)
     with op.batch_alter_table('audit_entries') as batch_op:
         batch_op.add_column(sa.Column('address', sa.String(length=64), nullable=False, server_default=''))
     with op.batch_alter_table('audit_entries') as batch_op:
