@@ -9,7 +9,7 @@ from flask import Flask, current_app
 from flask_babel import get_locale
 from markupsafe import Markup, escape
 
-from portal import money, words
+from portal import money, sentences, words
 from portal.languages import in_language
 
 
@@ -24,6 +24,8 @@ def register(app: Flask) -> None:
     app.add_template_filter(words.category, "category")
     app.add_template_filter(words.reason, "sentence")
     app.add_template_filter(show_size, "size")
+    app.add_template_filter(sentences.said, "said")
+    app.add_template_filter(sentences.explanation, "explained")
 
 
 def _locale() -> str:

@@ -70,6 +70,10 @@ SCOPES = {
     "offer": lazy_gettext("“%(scope)s”"),
 }
 
+HEADINGS = {
+    "category": lazy_gettext("Categories"), "merchant": lazy_gettext("Merchants"), "offer": lazy_gettext("Services"),
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Names:
@@ -120,6 +124,15 @@ def room(said: Room, names: Names) -> str:
     if said.renews_at:
         text += gettext(", anew on %(date)s", date=format_date(to_user_timezone(said.renews_at)))
     return text
+
+
+def said(thing: Rule | Ceiling | Delegation | Room, names: Names) -> str:
+    """Any of them as its sentence."""
+    if isinstance(thing, Rule):
+        return rule(thing, names)
+    if isinstance(thing, Ceiling):
+        return ceiling(thing, names)
+    return delegation(thing, names) if isinstance(thing, Delegation) else room(thing, names)
 
 
 def explanation(decision: Decision, names: Names, contact: str = "") -> list[str]:

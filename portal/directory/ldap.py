@@ -123,10 +123,6 @@ class LdapServers:
         except (LDAPException, OSError) as error:
             raise DirectoryUnknown("answer", str(error)) from error
 
-    def count(self, base: str, test: str, deadline: float) -> int:
-        """How many entries pass."""
-        return sum(1 for _entry in self.every(base, test, ["1.1"], deadline))
-
     def bind_as(self, dn: str, password: str, deadline: float) -> bool:
         """T8, T9, T12: one bind, never repeated, with the password's own bytes, on a connection of its own."""
         with self._borrowed(deadline) as service:

@@ -157,7 +157,7 @@ class LdapDirectory:
     def _counted(self, code: str, base: str, test: str) -> Finding:
         facts: dict[str, str | int] = {"base": base, "filter": test, "url": "", "detail": ""}
         try:
-            count = self._servers.count(base, test, self._deadline())
+            count = sum(1 for _entry in self._servers.every(base, test, ["1.1"], self._deadline()))
         except DirectoryUnknown as error:
             reason = f"{code}_base" if error.reason == "answer" else error.reason
             return Finding(False, reason, {**facts, "detail": error.detail})
