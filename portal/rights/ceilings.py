@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from portal import audit, clock
 from portal.clock import Period
-from portal.database import Base, State, UtcDateTime
+from portal.database import Base, State, UtcDateTime, insert_missing
 from portal.directory.names import normalise
 from portal.refusals import Refused
 from portal.rights.scopes import Scope, Wanted
@@ -205,15 +205,12 @@ def _take(
 
 def _use(session: Session, ceiling: Ceiling, account_id: int, start: datetime) -> CeilingUse:
     subject = ceiling.subject(account_id)
-    use = session.scalar(
-        select(CeilingUse).where(
-            CeilingUse.ceiling_id == ceiling.id, CeilingUse.subject == subject, CeilingUse.period_start == start
-        )
-    )
+    named = {"ceiling_id": ceiling.id, "subject": subject, "period_start": start}
+    query = select(CeilingUse).filter_by(**named)
+    use = session.scalar(query)
     if use is None:
-        use = CeilingUse(ceiling_id=ceiling.id, subject=subject, period_start=start, held_cents=0, captured_cents=0)
-        session.add(use)
-        session.flush()
+        insert_missing(session, CeilingUse, {**named, "held_cents": 0, "captured_cents": 0})
+        use = session.scalars(query).one()
     return use
 
 
