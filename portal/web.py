@@ -22,6 +22,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnava
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import audit, clock, filters, logs
+from portal.database import unusable
 from portal.directory import sessions, sign_in
 from portal.directory.accounts import Account
 from portal.installation import Installation
@@ -184,7 +185,9 @@ def _show_error(error: HTTPException) -> Any:
 
 
 def _show_database_error(error: OperationalError) -> Any:
-    log.error("database_unavailable", detail=str(error.orig))
+    log.error("database_unavailable", detail=unusable(error))
+    # The page must not ask a database that is away who is signed in: where that is not known yet, it stays unknown.
+    g.setdefault("_login_user", login_manager.anonymous_user())
     return _show_error(ServiceUnavailable())
 
 

@@ -74,7 +74,7 @@ def save_right() -> ResponseReturnValue:
             entries = save(session, actor(), proposal, authority(), category_of(session, proposal.scope))
     except Refused as refused:
         return _show(form, proposal=proposal, refusal=refused.reason, status=409)
-    return redirect(url_for("admin.rights", saved=",".join(map(str, entries)) or None), code=303)
+    return redirect(url_for("admin.rights", saved=_numbers(entries)), code=303)
 
 
 @admin.route("/rights/<int:number>/remove", methods=["GET", "POST"])
@@ -92,8 +92,8 @@ def remove_right(number: int) -> ResponseReturnValue:
         try:
             require_proof()
             with house.database.transaction() as session:
-                entry = take_away(session, actor(), number, authority(), category_of(session, rule.scope))
-            return redirect(url_for("admin.rights", saved=entry), code=303)
+                entries = take_away(session, actor(), number, authority(), category_of(session, rule.scope))
+            return redirect(url_for("admin.rights", saved=_numbers(entries)), code=303)
         except Refused as refused:
             refusal = refused.reason
     effect = effect_of(house.database, house.directory, remove=[number])
@@ -118,6 +118,10 @@ def undo_change() -> ResponseReturnValue:
     except Refused as refused:
         return _show(_form(), refusal=refused.reason, status=409)
     return redirect(url_for("admin.rights", undone=1), code=303)
+
+
+def _numbers(entries: list[AuditEntry]) -> str | None:
+    return ",".join(str(entry.id) for entry in entries) or None
 
 
 def _form() -> RightForm:

@@ -10,6 +10,7 @@ import uuid
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connectors.merchants.registry import LoadedMerchant
@@ -51,6 +52,8 @@ def accept(
         Refused: `quote_expired`, `no_rule`, `denied_by_rule` or `over_ceiling`; nothing is changed.
     """
     with database.transaction() as session:
+        # Clicks on one token go one by one, or the second would meet the room that the first has just taken.
+        session.execute(select(QuoteRow.id).where(QuoteRow.token == quote.token).with_for_update(key_share=True))
         existing = orders.find_by_token(session, quote.token, account.id)
         if existing:
             return Accepted(existing.number, None)

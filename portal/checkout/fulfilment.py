@@ -158,7 +158,8 @@ def _record(
 
 
 def _prepare(session: Session, order: Order, outcome: Pending) -> Wait | None:
-    order.merchant_ref, order.stage, order.percent = outcome.order_ref, dict(outcome.stage), outcome.percent
+    order.merchant_ref, order.stage = outcome.order_ref, dict(outcome.stage)
+    order.percent = None if outcome.percent is None else max(0, min(outcome.percent, 100))
     if order.state == "fulfilling":
         orders.move(session, order, "prepared", outcomes.evidence_of(outcome))
     elif _is_late(order):

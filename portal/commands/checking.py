@@ -9,16 +9,17 @@ from dataclasses import asdict, dataclass
 
 import click
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from connectors.contract import ConnectorError, Problem
 from portal import clock
 from portal.billing.outbox import Task
 from portal.catalog.merchants import asking, checked
-from portal.commands.context import json_option, opened
+from portal.commands.context import database_remedy, json_option, opened
 from portal.commands.directory_words import finding_in_words
 from portal.commands.ending import FOUND_WRONG
 from portal.commands.language import say, terminal_language
+from portal.database import unusable
 from portal.installation import Installation
 from portal.languages import in_language
 from portal.migrations import schema
@@ -84,8 +85,8 @@ def _database(installation: Installation) -> Iterator[Line]:
         with installation.database.transaction() as session:
             oldest = session.scalar(select(func.min(Task.due_at)).where(Task.done_at.is_(None)))
     except SQLAlchemyError as error:
-        remedy = say("Check [database] url in portal.toml, and that its folder exists and may be written.")
-        yield Line(False, subject, str(getattr(error, "orig", error)), remedy)
+        found = unusable(error) if isinstance(error, DBAPIError) else ""
+        yield Line(False, subject, found or str(getattr(error, "orig", error)), database_remedy(error))
         return
     yield Line(True, subject, say("it can be written and is of this version."))
     waiting = (clock.now() - oldest).total_seconds() if oldest else 0

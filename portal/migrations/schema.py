@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
-from portal.database import Base, Database
+from portal.database import Base, Database, one_at_a_time
 
 FOLDER = Path(__file__).parent
 ROOMS_WITH_TABLES = (
@@ -75,6 +75,8 @@ def upgrade(database: Database) -> None:
         raise NewerSchema(at)
     config = configuration()
     with database.engine.execution_options(begin="BEGIN IMMEDIATE").connect() as connection:
+        # Several machines may start at one moment; whoever comes second finds nothing left to do.
+        one_at_a_time(connection, "schema")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
