@@ -205,6 +205,12 @@ def _postgresql_engine(url: URL) -> Engine:
 
 
 def _prepare_postgresql(connection: psycopg.Connection[Any], _record: Any) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise psycopg.OperationalError(
+            f"the database is encoded in {encoding}, not in UTF8, and cannot hold every name"
+        )
     connection.adapters.register_dumper(str, _Text)
 
 
