@@ -82,7 +82,7 @@ def record(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
 ) -> AuditEntry:
-    """Append one entry, whole or not at all with the caller's writing transaction."""
+    """Append one entry with the caller's writing transaction; its number and its hash come at the commit."""
     entry = AuditEntry(
         at=clock.now(), actor=actor, action=action, subject=subject, before=before, after=after, address=_address.get()
     )

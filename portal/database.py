@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -22,7 +24,14 @@ from psycopg.adapt import Dumper
 from sqlalchemy import DateTime, MetaData, String, TypeDecorator, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InvalidatePoolError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import QueuePool
@@ -41,6 +50,8 @@ POSTGRESQL = {
 }  # fmt: skip
 """How we connect, in libpq's own words; the query string of the URL wins (`?sslmode=verify-full`, `?passfile=…`)."""
 ESCAPES = "in a password : is written %3A, / is written %2F, @ is written %40 and % is written %25"
+REST_S = 1.0
+"""No server restarts in less; what is busier than that would pay a round trip in vain."""
 FORBIDDEN = "42501"
 """PostgreSQL's code for a right the portal's user lacks."""
 
@@ -183,16 +194,38 @@ def _postgresql_engine(url: URL) -> Engine:
         raise ArgumentError(f"there is one @ too many; {ESCAPES}")
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"), isolation_level="READ COMMITTED",
-        # Few connections stay open, since a server has about a hundred for everybody; one that died is replaced unseen.
-        pool_size=4, max_overflow=28, pool_pre_ping=True, hide_parameters=True,
+        # Few connections stay open, since a server has about a hundred for everybody.
+        pool_size=4, max_overflow=28, hide_parameters=True,
         connect_args={name: value for name, value in POSTGRESQL.items() if name not in url.query},
     )  # fmt: skip
     event.listen(engine, "connect", _prepare_postgresql)
+    event.listen(engine, "checkin", _note_rest)
+    event.listen(engine, "checkout", partial(_wake, engine.dialect))
     return engine
 
 
 def _prepare_postgresql(connection: psycopg.Connection[Any], _record: Any) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise psycopg.OperationalError(
+            f"the database is encoded in {encoding}, not in UTF8, and cannot hold every name"
+        )
     connection.adapters.register_dumper(str, _Text)
+
+
+def _note_rest(_connection: Any, record: Any) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+def _wake(dialect: Dialect, connection: Any, record: Any, _proxy: Any) -> None:
+    """A connection that has rested is tried before it is used, so that a restart of the server goes unseen."""
+    if time.monotonic() - record.info.get("rests_since", time.monotonic()) < REST_S:
+        return
+    try:
+        dialect.do_ping(connection)
+    except psycopg.Error as error:
+        raise InvalidatePoolError from error
 
 
 class _Text(Dumper):

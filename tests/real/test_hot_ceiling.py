@@ -55,6 +55,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return made
 
 
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    """The same for the test itself."""
+    opened = Database(url)
+    yield opened
+    opened.close()
+
+
 def ask_prices(database: Database, count: int) -> list[tuple[str, int]]:
     """As many first clicks, by the two employees in turn."""
     with database.transaction() as session:
@@ -115,8 +123,7 @@ def at_one_moment() -> Iterator[Callable[[str, list[list[tuple[str, int]]]], lis
         process.kill()
 
 
-def test_sixty_four_confirmations_by_sixteen_processes_where_ten_fit(url, at_one_moment, tmp_path):
-    database = Database(url)
+def test_sixty_four_confirmations_by_sixteen_processes_where_ten_fit(url, database, at_one_moment, tmp_path):
     prices = ask_prices(database, PROCESSES * CLICKS_EACH)
 
     given = at_one_moment(url, [prices[number::PROCESSES] for number in range(PROCESSES)])
@@ -132,11 +139,9 @@ def test_sixty_four_confirmations_by_sixteen_processes_where_ten_fit(url, at_one
         assert facts["renews_at"]
     assert_books(database, {click.number for click in orders})
     assert verify(database, Storage(tmp_path)) == []
-    database.close()
 
 
-def test_sixteen_processes_with_one_token_get_one_order(url, at_one_moment, tmp_path):
-    database = Database(url)
+def test_sixteen_processes_with_one_token_get_one_order(url, database, at_one_moment, tmp_path):
     [(token, account)] = ask_prices(database, 1)
 
     given = at_one_moment(url, [[(token, account)] * 2] * PROCESSES)
@@ -145,11 +150,9 @@ def test_sixteen_processes_with_one_token_get_one_order(url, at_one_moment, tmp_
     assert len(given) == 2 * PROCESSES
     assert_books(database, {given[0].number})
     assert verify(database, Storage(tmp_path)) == []
-    database.close()
 
 
-def test_a_token_whose_order_took_the_last_room_answers_with_it_and_not_with_a_refusal(url, at_one_moment):
-    database = Database(url)
+def test_a_token_whose_order_took_the_last_room_answers_with_it_and_not_with_a_refusal(url, database, at_one_moment):
     prices = ask_prices(database, ROOM)
 
     # Each process confirms all of them: whoever comes second to a token finds the ceiling fuller by its own order.
@@ -158,7 +161,6 @@ def test_a_token_whose_order_took_the_last_room_answers_with_it_and_not_with_a_r
 
     assert Counter(click.refusal for click in given) == {"": PROCESSES * ROOM}
     assert len({(click.token, click.number) for click in given}) == ROOM
-    database.close()
 
 
 def assert_books(database: Database, numbers: set[str]) -> None:

@@ -340,12 +340,17 @@ def test_a_server_that_does_not_answer_is_one_sentence(words, company, tmp_path)
     ("//guichet:", "//guest:", "permission denied"),
     ("/portal", "/?sslmode=require&dbname=portal", "SSL was required"),
     ("/portal", "/?sslmood=require&dbname=portal", 'invalid connection option "sslmood"'),
+    ("/portal", "/latin_portal", "encoded in LATIN1"),
     ("@127.0.0.1", "@no-such-host.invalid", "no-such-host.invalid"),
 ])  # fmt: skip
 def test_a_connection_the_server_refuses_is_one_sentence(old, new, says, company, postgres, tmp_path):
     url = postgres.url(postgres.make())
     if new == "//guest:":
         postgres.run(f"DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN PASSWORD '{postgres.password}'")
+
+    if new == "/latin_portal":
+        name = url.rpartition("/")[2]
+        postgres.run(f"CREATE DATABASE latin_{name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
 
     sentence = refused(company, url.replace(old, new, 1), tmp_path, "db", "upgrade")
 
