@@ -142,6 +142,12 @@ def want_void(session: Session, order_number: str) -> None:
     outbox.enqueue(session, "void", order_number)
 
 
+def last_sent(session: Session, charge: Charge) -> datetime | None:
+    """When the operator was last asked to reserve; None when it never was."""
+    sent = select(func.max(ChargeEvent.at)).where(ChargeEvent.charge_id == charge.id, ChargeEvent.event == "sending")
+    return session.scalar(sent)
+
+
 def settling_since(session: Session, charge: Charge) -> datetime:
     """When it was last wanted that a charge be captured or voided: a long preparation is no operator's silence."""
     wanted = select(func.max(ChargeEvent.at)).where(

@@ -63,7 +63,8 @@ def void(database: Database, operator: OperatorAdapter, lease: Lease) -> None:
     with database.transaction() as session:
         outbox.renew(session, lease)
         charge = charges.of_order(session, lease.subject)
-        absent = isinstance(outcome, NotFound) and (charge.sent_at is None or clock.now() - charge.sent_at > LIST_LAG)
+        sent_at = charges.last_sent(session, charge)
+        absent = isinstance(outcome, NotFound) and (sent_at is None or clock.now() - sent_at > LIST_LAG)
         if absent or (isinstance(outcome, OperatorCharge) and outcome.state in {"voided", "denied"}):
             charges.move(session, charge, "voided", evidence_of(outcome))
             return outbox.finish(session, lease)
