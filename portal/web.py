@@ -77,6 +77,7 @@ def register(app: Flask, installation: Installation) -> None:
     login_manager.unauthorized_handler(_ask_to_sign_in)
     app.before_request(_bind_log)
     app.before_request(_require_person)
+    app.teardown_request(lambda _error: audit.note_address(""))
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _show_error)
     app.register_error_handler(OperationalError, _show_database_error)

@@ -82,6 +82,8 @@ REASONS = {
     "password_wanted": lazy_gettext("Type your password: this changes what others may do."),
     "not_delegated": lazy_gettext("This group or this choice of services is not yours to decide on. Ask %(contact)s."),
     "rule_gone": lazy_gettext("This rule is no longer there: somebody has taken it away meanwhile."),
+    "ceiling_gone": lazy_gettext("This ceiling no longer applies: somebody has ended it meanwhile."),
+    "not_an_amount": lazy_gettext("This is not an amount of money; write it like 200,00."),
     "undo_impossible": lazy_gettext(
         "This cannot be undone any more: something has changed since. Nothing was changed."
     ),
@@ -124,6 +126,20 @@ CATEGORIES = {
     "juridique": lazy_gettext("Legal"),
 }
 
+ACTIONS = {
+    "signed_in": lazy_gettext("Signed in"),
+    "groups_changed": lazy_gettext("Groups changed in the directory"),
+    "sessions_ended": lazy_gettext("Sessions ended"),
+    "order_accepted": lazy_gettext("Bought"),
+    "rule_added": lazy_gettext("Rule made"),
+    "rule_removed": lazy_gettext("Rule removed"),
+    "ceiling_added": lazy_gettext("Ceiling made"),
+    "ceiling_changed": lazy_gettext("Ceiling changed"),
+    "ceiling_ended": lazy_gettext("Ceiling ended"),
+    "delegation_added": lazy_gettext("Delegation made"),
+    "delegation_ended": lazy_gettext("Delegation ended"),
+}
+
 PERIODS = {
     "purchase": lazy_gettext("for one purchase"),
     "day": lazy_gettext("a day"),
@@ -153,6 +169,11 @@ def order_state(state: str) -> str:
 def category(slug: str) -> str:
     """A category's name; a slug nobody translated is shown as it is."""
     return str(CATEGORIES.get(slug, slug.replace("-", " ").capitalize()))
+
+
+def action(name: str) -> str:
+    """What an entry of the journal tells of."""
+    return str(ACTIONS.get(name, name.replace("_", " ")))
 
 
 def period(name: str) -> str:
