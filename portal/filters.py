@@ -24,6 +24,8 @@ def register(app: Flask) -> None:
     app.add_template_filter(words.order_state, "order_state")
     app.add_template_filter(words.category, "category")
     app.add_template_filter(words.action, "action")
+    app.add_template_filter(words.period, "period")
+    app.add_template_filter(words.request_state, "request_state")
     app.add_template_filter(words.reason, "sentence")
     app.add_template_filter(show_size, "size")
     app.add_template_filter(sentences.said, "said")

@@ -170,6 +170,14 @@ class CheckoutSection(Section):
         return parse_amount(self.ask_password_above) if self.ask_password_above else None
 
 
+class RequestsSection(Section):
+    """Who decides when somebody asks to pass a ceiling; `group` (DN) may decide besides the manager, or instead of him."""
+
+    decided_by: Literal["manager", "group"] = "manager"
+    group: str = ""
+    expire_after_days: int = Field(default=7, ge=1, le=90)
+
+
 class MerchantSection(Section):
     connector: str
     base_url: str = ""
@@ -200,6 +208,7 @@ class Settings(BaseSettings):
     directory: DirectorySection
     operator: OperatorSection = OperatorSection()
     checkout: CheckoutSection = CheckoutSection()
+    requests: RequestsSection = RequestsSection()
     merchants: dict[str, MerchantSection] = {}
 
     @classmethod

@@ -18,7 +18,7 @@ from portal import audit, clock, logs
 from portal.billing import charges, outbox
 from portal.billing.charges import Billable
 from portal.billing.outbox import Lease
-from portal.checkout import orders
+from portal.checkout import orders, requests
 from portal.checkout.orders import Order
 from portal.checkout.quotes import QuoteRow
 from portal.database import Database
@@ -61,11 +61,16 @@ def accept(
             raise Refused("quote_expired")
         employee = Employee(account.id, account.group_keys)
         decision = explain(session, employee, quote.offer.wanted, zone, quote.price)
-        if not decision.allowed:
+        allowance = requests.allowance(session, quote, decision) if decision.full else None
+        if not decision.allowed and not allowance:
             raise Refused(decision.reason.code, **decision.reason.facts)
         order = _store(session, quote, account, merchant, decision)
+        if allowance:
+            requests.use(session, allowance, order.number)
+            order.granted_by = {**order.granted_by, "request": allowance.number}
         applying = ceilings.applying(session, employee.group_keys, quote.offer.wanted)
-        holds.hold(session, applying, account.id, order.number, quote.price, zone)
+        excused = frozenset(allowance.ceilings if allowance else [])
+        holds.hold(session, applying, account.id, order.number, quote.price, zone, excused)
         charges.open_charge(session, _billable(order, quote))
         audit.record(
             session, f"account {account.id}", "order_accepted", order.number,

@@ -21,6 +21,7 @@ ROOMS_WITH_TABLES = (
     "portal.catalog.offers",
     "portal.checkout.orders",
     "portal.checkout.quotes",
+    "portal.checkout.requests",
     "portal.directory.accounts",
     "portal.directory.sessions",
     "portal.directory.throttle",
