@@ -17,7 +17,6 @@ from connectors.contract import OperatorAdapter
 from connectors.http import Network, trusted
 from connectors.operators.registry import OperatorConfig, UnknownProfile, load_operator
 from portal.billing import settlement
-from portal.billing.outbox import Lease
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout.purchase import advance
@@ -26,6 +25,7 @@ from portal.checkout.storage import Storage
 from portal.database import Database
 from portal.directory.config import DirectoryConfig
 from portal.directory.lookup import LdapDirectory
+from portal.outbox import Lease
 from portal.settings import Settings
 from portal.settings_faults import Fault, SettingsError
 

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from portal import audit
 from portal.billing.charges import Charge
-from portal.billing.outbox import Task
 from portal.checkout.orders import OPEN_STATES, DeliveryRow, Order
 from portal.checkout.storage import Storage
 from portal.database import Database
+from portal.outbox import Task
 from portal.rights.ceilings import CeilingLimit
 from portal.rights.holds import CeilingUse, Hold
 

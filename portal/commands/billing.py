@@ -7,13 +7,13 @@ from sqlalchemy import select
 
 from portal import audit as journal
 from portal.billing.charges import Charge
-from portal.billing.outbox import Task
 from portal.billing.worker import work_once
 from portal.checkout.books import compare
 from portal.checkout.verification import verify as prove
 from portal.commands.context import json_option, opened, print_rows
 from portal.commands.ending import FOUND_WRONG
 from portal.commands.language import say
+from portal.outbox import Task
 
 
 def register(group: click.Group) -> None:

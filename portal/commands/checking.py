@@ -13,7 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.contract import ConnectorError, Problem
 from portal import clock
-from portal.billing.outbox import Task
 from portal.catalog.merchants import asking, checked
 from portal.commands.context import json_option, opened
 from portal.commands.directory_words import finding_in_words
@@ -22,6 +21,7 @@ from portal.commands.language import say, terminal_language
 from portal.installation import Installation
 from portal.languages import in_language
 from portal.migrations import schema
+from portal.outbox import Task
 
 LONGEST_QUEUE_S = 600
 

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent
 ROOMS_WITH_TABLES = (
     "portal.audit",
     "portal.billing.charges",
-    "portal.billing.outbox",
+    "portal.outbox",
     "portal.catalog.offers",
     "portal.checkout.orders",
     "portal.checkout.quotes",

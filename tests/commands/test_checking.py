@@ -7,8 +7,7 @@ from datetime import timedelta
 import pytest
 
 from demo.certificates import Authority
-from portal import clock
-from portal.billing import outbox
+from portal import clock, outbox
 
 
 def wrong(lines):
