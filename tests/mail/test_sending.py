@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from portal import clock, outbox
 from portal.billing.worker import work_once
+from portal.checkout.verification import verify
 from portal.mail import messages
 from portal.mail.addresses import Recipient
 from portal.mail.config import MailSection
@@ -210,6 +211,16 @@ def test_a_text_loses_what_no_reader_can_show_and_a_long_subject_its_end(install
     [letter] = company.mailbox.letters()
     assert (letter.to, letter.subject) == ("zoe.dupont@acme.example", "é" * 199 + "…")
     assert letter.text == "un\ndeux[31m\ttrois\n"
+
+
+def test_a_mail_that_nobody_will_send_is_found_by_the_proof(installation, posted):
+    assert verify(installation.database, installation.storage) == []
+    with installation.database.transaction() as session:
+        session.execute(update(Task).values(done_at=clock.now()))
+
+    [breach] = verify(installation.database, installation.storage)
+
+    assert (breach.invariant, breach.subject) == (8, f"mail {posted}")
 
 
 def test_a_mail_that_has_ended_cannot_end_again(installation, posted, work):
