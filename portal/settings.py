@@ -19,11 +19,12 @@ from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, Valida
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from portal.mail.config import MailSection
 from portal.money import parse_amount
 from portal.settings_faults import Fault, SettingsError, fault_of, place
 
 DEFAULT_PATH = Path("instance/portal.toml")
-SECRET_KEYS = ("bind_password", "client_secret")
+SECRET_KEYS = ("bind_password", "client_secret", "password")
 
 
 def _require_amount(value: str) -> str:
@@ -207,6 +208,7 @@ class Settings(BaseSettings):
     network: NetworkSection = NetworkSection()
     directory: DirectorySection
     operator: OperatorSection = OperatorSection()
+    mail: MailSection = MailSection()
     checkout: CheckoutSection = CheckoutSection()
     requests: RequestsSection = RequestsSection()
     merchants: dict[str, MerchantSection] = {}

@@ -11,8 +11,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from connectors.contract import ChargeRequest
-from portal import clock
-from portal.billing import outbox
+from portal import clock, outbox
 from portal.database import Base, State, UtcDateTime
 
 MOVES: dict[tuple[str, str], str] = {

@@ -20,11 +20,11 @@ from connectors.contract import (
     Unknown,
     Unreachable,
 )
-from portal import clock, logs
-from portal.billing import charges, outbox
+from portal import clock, logs, outbox
+from portal.billing import charges
 from portal.billing.charges import Charge
-from portal.billing.outbox import Lease
 from portal.database import Database
+from portal.outbox import Lease
 
 log = logs.get(__name__)
 

@@ -11,12 +11,12 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from connectors.contract import NotFound, OperatorAdapter, OperatorCharge, OperatorOutcome, Refused
-from portal import clock, logs
-from portal.billing import charges, outbox
+from portal import clock, logs, outbox
+from portal.billing import charges
 from portal.billing.charges import Charge
-from portal.billing.outbox import Lease
 from portal.billing.reservation import evidence_of
 from portal.database import Database
+from portal.outbox import Lease
 from portal.rights import holds
 
 log = logs.get(__name__)

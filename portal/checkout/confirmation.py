@@ -14,16 +14,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connectors.merchants.registry import LoadedMerchant
-from portal import audit, clock, logs
-from portal.billing import charges, outbox
+from portal import audit, clock, logs, outbox
+from portal.billing import charges
 from portal.billing.charges import Billable
-from portal.billing.outbox import Lease
 from portal.checkout import orders, requests
 from portal.checkout.orders import Order
 from portal.checkout.quotes import QuoteRow
 from portal.database import Database
 from portal.directory.accounts import Account
 from portal.languages import in_language
+from portal.outbox import Lease
 from portal.refusals import Refused
 from portal.rights import ceilings, holds
 from portal.rights.decision import Decision, Employee, explain

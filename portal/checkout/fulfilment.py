@@ -27,15 +27,15 @@ from connectors.contract import (
     Unknown,
 )
 from connectors.merchants.registry import LoadedMerchant
-from portal import clock, logs
-from portal.billing import charges, outbox
-from portal.billing.outbox import Lease
+from portal import clock, logs, outbox
+from portal.billing import charges
 from portal.catalog.merchants import checked
 from portal.checkout import orders, outcomes
 from portal.checkout.orders import DeliveryRow, Order
 from portal.checkout.quotes import check_quote, keep_quote
 from portal.checkout.steps import Means, Wait, doubt, fail
 from portal.checkout.storage import Stored
+from portal.outbox import Lease
 from portal.refusals import Reason, Refused
 
 log = logs.get(__name__)

@@ -11,6 +11,7 @@ from flask_login import current_user
 from portal import logs
 from portal.checkout import requests
 from portal.checkout.quotes import find_quote
+from portal.checkout.request_mail import tell_asker, tell_deciders
 from portal.checkout.requests import Deciders
 from portal.directory.answers import Person
 from portal.directory.config import DirectoryUnknown
@@ -19,6 +20,8 @@ from portal.rights.decision import Employee, explain
 from portal.web import account, installation, wants_fragment
 
 log = logs.get(__name__)
+
+MOST_TOLD = 20
 
 
 asked = Blueprint("requests", __name__, url_prefix="/requests")
@@ -45,7 +48,11 @@ def ask() -> ResponseReturnValue:
         decision = explain(session, employee, quote.offer.wanted, house.settings.portal.zone, quote.price)
         slug, token = quote.offer.slug, quote.token
         try:
-            requests.ask(session, quote, person, decision, words, decider, house.settings.requests.expire_after_days)
+            made, is_new = requests.ask(
+                session, quote, person, decision, words, decider, house.settings.requests.expire_after_days
+            )
+            if is_new:
+                tell_deciders(session, made, _people_to_tell(decider), _address("requests.requested"), _default())
         except Refused as refused:
             why = refused.reason.code
     # The panel is shown by its own address, so that a reload asks nothing again.
@@ -65,10 +72,11 @@ def decide(number: str) -> ResponseReturnValue:
     house = installation()
     try:
         with house.database.transaction() as session:
-            requests.decide(
+            decided = requests.decide(
                 session, number, account(), deciders(), "allow" in request.form, request.form.get("answer", ""),
                 house.settings.requests.expire_after_days,
             )  # fmt: skip
+            tell_asker(session, decided, _address("checkout.offer", slug=decided.offer.slug), _default())
     except Refused as refused:
         return _show(refused.reason, number, 409)
     return redirect(url_for("requests.requested"), code=303)
@@ -101,6 +109,31 @@ def _manager() -> Person | None:
         log.warning("manager_not_found", detail=str(error))
         return None
     return found if found and found.id != person.directory_id else None
+
+
+def _people_to_tell(decider: Person | None) -> list[Person]:
+    """The person named, else the members of the group set for it, else the administrators; at most so many mails."""
+    if decider:
+        return [decider]
+    directory, settings = installation().directory, installation().settings
+    groups = [settings.requests.group] if settings.requests.group else settings.directory.admin_groups
+    try:
+        found = [group for name in groups for group in directory.find_group(name)]
+        people = {person for group in found for person in directory.members(group)}
+    except DirectoryUnknown as error:
+        log.warning("deciders_not_found", detail=str(error))
+        return []
+    others = [person for person in people if person.id != account().directory_id]
+    return sorted(others, key=lambda person: person.login)[:MOST_TOLD]
+
+
+def _address(endpoint: str, slug: str = "") -> str:
+    path = url_for(endpoint, slug=slug) if slug else url_for(endpoint)
+    return str(installation().settings.portal.public_url).rstrip("/") + path
+
+
+def _default() -> str:
+    return installation().settings.portal.locale
 
 
 def _waiting() -> dict[str, Any]:

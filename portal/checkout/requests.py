@@ -99,8 +99,11 @@ def ask(
     words: str,
     decider: Person | None,
     days: int,
-) -> PurchaseRequest:
+) -> tuple[PurchaseRequest, bool]:
     """Ask for one purchase to pass the ceilings that have no room for it; the same asked twice is one request.
+
+    Returns:
+        The request, and whether it is new.
 
     Raises:
         Refused: `request_needless`, because no ceiling stands in the way, or `request_words` without a reason.
@@ -112,7 +115,7 @@ def ask(
         raise Refused("request_words")
     known = _open(session, account.id, quote.offer_id, quote.inputs, ("waiting", "allowed"))
     if known and known.gross_cents >= quote.gross_cents:
-        return known
+        return known, False
     at = clock.now()
     made = PurchaseRequest(
         number=_new_number(), account_id=account.id, offer_id=quote.offer_id, inputs=quote.inputs,
@@ -124,7 +127,7 @@ def ask(
     session.add(made)
     session.flush()
     audit.record(session, f"account {account.id}", "request_made", made.number, after=_said(made))
-    return made
+    return made, True
 
 
 def decide(

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 from connectors.contract import OperatorAdapter
 from portal import logs
 from portal.billing import charges
-from portal.billing.outbox import Lease
 from portal.catalog.merchants import Merchants
 from portal.checkout import orders, requests
 from portal.checkout.orders import Order
 from portal.checkout.storage import Storage
 from portal.database import Database
+from portal.outbox import Lease
 from portal.refusals import Reason
 from portal.rights import holds
 

@@ -10,7 +10,6 @@ from sqlalchemy import select
 from portal import audit as journal
 from portal.admin import journal as book
 from portal.billing.charges import Charge
-from portal.billing.outbox import Task
 from portal.billing.worker import work_once
 from portal.checkout.books import compare
 from portal.checkout.verification import verify as prove
@@ -18,6 +17,7 @@ from portal.commands.context import json_option, opened, print_rows
 from portal.commands.ending import FOUND_WRONG
 from portal.commands.language import say
 from portal.commands.rights_options import DayType
+from portal.outbox import Task
 
 
 def register(group: click.Group) -> None:

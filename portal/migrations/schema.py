@@ -17,7 +17,6 @@ FOLDER = Path(__file__).parent
 ROOMS_WITH_TABLES = (
     "portal.audit",
     "portal.billing.charges",
-    "portal.billing.outbox",
     "portal.catalog.offers",
     "portal.checkout.orders",
     "portal.checkout.quotes",
@@ -25,6 +24,8 @@ ROOMS_WITH_TABLES = (
     "portal.directory.accounts",
     "portal.directory.sessions",
     "portal.directory.throttle",
+    "portal.mail.messages",
+    "portal.outbox",
     "portal.rights.ceilings",
     "portal.rights.delegations",
     "portal.rights.groups",

@@ -13,6 +13,7 @@ from portal.audit import AuditEntry
 from portal.checkout.requests import PurchaseRequest
 from portal.checkout.verification import verify
 from portal.directory.answers import Group
+from portal.mail.messages import Mail
 from portal.rights.ceilings import Terms, add_ceiling
 from portal.rights.holds import CeilingUse
 from portal.rights.scopes import Scope
@@ -241,3 +242,38 @@ def test_what_is_typed_is_shown_as_text(full, manager):
 
     assert "<script>alert" not in manager.get("/requests")
     assert re.search(r"&lt;script&gt;", manager.page)
+
+
+def mails(installation):
+    with installation.database.reading() as session:
+        return [(mail.to_address, mail.subject, mail.text) for mail in session.scalars(select(Mail).order_by(Mail.id))]
+
+
+def test_the_manager_is_told_and_so_is_who_asked(full, manager, installation):
+    ask(full)
+    [(address, subject, text)] = mails(installation)
+    assert address == "marie-helene.dacosta@acme.example"
+    assert subject.replace("\xa0", " ") == "Chloé Lefèvre demande « Annuaire inversé » (0,90 €)"
+    assert "Pour le dossier Martin" in text
+    assert "http://127.0.0.1:8000/requests" in text
+
+    decide(manager, installation, answer="Volontiers", allow="1")
+
+    assert [mail[0] for mail in mails(installation)][1:] == ["chloe.lefevre@acme.example"]
+    assert "Volontiers" in mails(installation)[1][2]
+    assert "/offers/quidonc-inverse" in mails(installation)[1][2]
+
+
+def test_without_a_manager_the_administrators_are_told(full, company, installation):
+    company.directory.tree.remove_person("marie-helene.dacosta")
+
+    ask(full)
+
+    assert {mail[0] for mail in mails(installation)} == {"benoit.besson@acme.example", "kevin.n-guyen@acme.example"}
+
+
+def test_asking_twice_tells_once(full, installation):
+    ask(full)
+    ask(full)
+
+    assert len(mails(installation)) == 1

@@ -17,10 +17,8 @@ from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
 from connectors.contract import Offer
-from portal import clock
-from portal.billing import outbox
+from portal import clock, outbox
 from portal.billing.charges import Charge
-from portal.billing.outbox import Lease, LeaseLost, Task
 from portal.billing.settlement import capture, void
 from portal.billing.worker import run_leased, work_once
 from portal.catalog.merchants import Merchants
@@ -36,6 +34,7 @@ from portal.database import Database
 from portal.directory.accounts import Account
 from portal.directory.answers import Group
 from portal.migrations import schema
+from portal.outbox import Lease, LeaseLost, Task
 from portal.refusals import Refused
 from portal.rights.ceilings import Terms, add_ceiling
 from portal.rights.holds import CeilingUse

@@ -14,7 +14,6 @@ import pytest
 from sqlalchemy import func, select
 
 from portal.billing.charges import Charge
-from portal.billing.outbox import Task
 from portal.checkout.confirmation import accept
 from portal.checkout.orders import Order
 from portal.checkout.quotes import find_quote, keep_quote
@@ -22,6 +21,7 @@ from portal.checkout.storage import Storage
 from portal.checkout.verification import verify
 from portal.database import Database
 from portal.directory.accounts import Account
+from portal.outbox import Task
 from portal.refusals import Refused
 from tests.checkout.other_sides import Merchant, loaded, quoted
 from tests.checkout.world import LIMIT_CENTS, ZONE, furnish

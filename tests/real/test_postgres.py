@@ -20,16 +20,15 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
 from demo.companies import COMPANIES
-from portal import audit, clock
+from portal import audit, clock, outbox
 from portal.audit import AuditEntry
-from portal.billing import outbox
-from portal.billing.outbox import LEASE_S, LeaseLost
 from portal.checkout.books import compare
 from portal.checkout.verification import verify
 from portal.database import Database
 from portal.directory.accounts import Account, remember
 from portal.directory.answers import Person, Yes
 from portal.migrations import schema
+from portal.outbox import LEASE_S, LeaseLost
 from tests.checkout.other_sides import ANYWHERE
 from tests.checkout.test_state_machines import DONE, Purchases, assert_rest
 from tests.checkout.world import PostgresTemplate, World, furnish
