@@ -10,6 +10,7 @@ from flask import Flask
 
 from portal import health, web
 from portal import settings as configuration
+from portal.admin import views as admin
 from portal.catalog import views as catalog
 from portal.checkout import views as checkout
 from portal.directory import views as directory
@@ -36,7 +37,7 @@ def make_app(settings: Settings | None = None, installation: Installation | None
         BABEL_DEFAULT_TIMEZONE=installation.settings.portal.time_zone,
         WTF_CSRF_TIME_LIMIT=None,
     )
-    for room in (web, directory, catalog, checkout, health):
+    for room in (web, directory, catalog, checkout, admin, health):
         room.register(app, installation)
     return app
 

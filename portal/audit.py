@@ -33,6 +33,11 @@ def acting_from(address: str) -> Iterator[None]:
         _address.reset(token)
 
 
+def note_address(address: str) -> None:
+    """From now on, in this thread, every entry notes this address: for a request that begins."""
+    _address.set(address[:64])
+
+
 class AuditEntry(Base):
     """Who did what to what, with the state before and after."""
 

@@ -70,6 +70,10 @@ SCOPES = {
     "offer": lazy_gettext("“%(scope)s”"),
 }
 
+HEADINGS = {
+    "category": lazy_gettext("Categories"), "merchant": lazy_gettext("Merchants"), "offer": lazy_gettext("Services"),
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Names:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import clock, filters, logs
+from portal import audit, clock, filters, logs
 from portal.directory import sessions, sign_in
 from portal.directory.accounts import Account
 from portal.installation import Installation
@@ -141,6 +141,7 @@ def person_of(token: str) -> SignedIn | None:
 def _bind_log() -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(path=request.path)
+    audit.note_address(request.remote_addr or "")
 
 
 def _require_person() -> Any:

@@ -17,7 +17,7 @@ REASONS = {
         "or ask your IT department."
     ),
     "sign_in_throttled": lazy_gettext("Too many attempts. Wait %(minutes)s minutes, then try again."),
-    "password_wrong": lazy_gettext("This password is not right. Nothing was bought; type it again."),
+    "password_wrong": lazy_gettext("This password is not right. Nothing was done; type it again."),
     "directory_unknown": lazy_gettext(
         "Your rights could not be checked just now, so nothing was bought. Try again in a few minutes."
     ),
@@ -79,6 +79,11 @@ REASONS = {
     "operator_silent": lazy_gettext(
         "The company's operator did not answer in time. Nothing was charged; you can buy again."
     ),
+    "password_wanted": lazy_gettext("Type your password: this changes what others may do."),
+    "not_delegated": lazy_gettext("This group or this choice of services is not yours to decide on. Ask %(contact)s."),
+    "rule_gone": lazy_gettext("This rule is no longer there: somebody has taken it away meanwhile."),
+    "undo_impossible": lazy_gettext("This cannot be undone any more: something has changed since. Nothing was changed."),
+    "group_unknown": lazy_gettext("Choose a group of the directory: type a part of its name."),
     "input_missing": lazy_gettext("Fill this in."),
     "input_characters": lazy_gettext("This contains characters that cannot be used. Type it again."),
     "input_choice": lazy_gettext("Choose one of the proposed values."),

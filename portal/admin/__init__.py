@@ -1,0 +1,1 @@
+"""What administrators and delegates see and change: rights, people, ceilings, the journal, the directory."""

@@ -1,0 +1,76 @@
+"""The forms of the admin screens."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask_babel import lazy_gettext
+from flask_wtf import FlaskForm
+from wtforms import DateField, HiddenField, SelectField, StringField
+from wtforms.validators import Length, Optional, ValidationError
+
+from portal import money, words
+from portal.admin.proposals import Proposal
+from portal.directory.answers import Group
+from portal.rights.ceilings import Terms
+from portal.rights.scopes import parse_scope
+
+WHAT = (
+    ("allow-buy", lazy_gettext("may buy")),
+    ("allow-browse", lazy_gettext("may see")),
+    ("deny-buy", lazy_gettext("may not buy")),
+    ("deny-browse", lazy_gettext("may neither see nor buy")),
+    ("ceiling", lazy_gettext("has a ceiling, and no new right")),
+)
+WHO = (("each", lazy_gettext("for each person")), ("shared", lazy_gettext("for the group together")))
+
+
+class RightForm(FlaskForm):  # type: ignore[misc]
+    """A group may do something within a scope, up to an amount, between two days. `group` is the DN chosen."""
+
+    group_text = StringField(lazy_gettext("Group"), validators=[Length(max=256)])
+    group = HiddenField(validators=[Length(max=1000)])
+    what = SelectField(lazy_gettext("Right"), choices=WHAT, default="allow-buy")
+    scope = SelectField(lazy_gettext("On what"), default="all")
+    limit = StringField(lazy_gettext("Up to (€, VAT included)"), validators=[Optional(), Length(max=20)])
+    period = SelectField(lazy_gettext("Each time"), choices=list(words.PERIODS.items()), default="month")
+    who = SelectField(lazy_gettext("Counted"), choices=WHO, default="each")
+    first = DateField(lazy_gettext("From"), validators=[Optional()])
+    last = DateField(lazy_gettext("Until"), validators=[Optional()])
+
+    def validate_limit(self, field: Any) -> None:
+        """An amount of money, and one that says something."""
+        try:
+            money.parse_amount(field.data)
+        except ValueError:
+            raise ValidationError(lazy_gettext("This is not an amount of money; write it like 200,00.")) from None
+
+    def validate_what(self, field: Any) -> None:
+        """A ceiling needs an amount, and what is forbidden needs none."""
+        if field.data == "ceiling" and not self.limit.data:
+            raise ValidationError(lazy_gettext("A ceiling needs an amount: fill in “Up to”."))
+        if not field.data.startswith("allow-buy") and field.data != "ceiling" and self.limit.data:
+            raise ValidationError(lazy_gettext("An amount only makes sense for buying: empty “Up to”."))
+
+    def validate_last(self, field: Any) -> None:
+        """Days in their order."""
+        if field.data and self.first.data and field.data < self.first.data:
+            raise ValidationError(lazy_gettext("The last day lies before the first."))
+
+    def proposal(self, group: Group, zone: ZoneInfo) -> Proposal:
+        """What a valid form proposes for the group found."""
+        scope = parse_scope(self.scope.data)
+        effect, _, right = self.what.data.partition("-")
+        terms = None
+        if self.limit.data:
+            terms = Terms(self.who.data, scope, self.period.data, money.parse_amount(self.limit.data))
+        return Proposal(
+            group, scope, effect if right else "", right, _midnight(self.first.data, zone),
+            _midnight(self.last.data + timedelta(days=1) if self.last.data else None, zone), terms,
+        )  # fmt: skip
+
+
+def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:
+    return datetime.combine(day, time.min, zone).astimezone(UTC) if day else None

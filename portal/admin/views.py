@@ -1,0 +1,32 @@
+"""The admin screens: a list of what exists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, redirect, url_for
+from flask.typing import ResponseReturnValue
+
+from portal.admin import people_views, rights_views
+from portal.admin.access import authority, managers_only
+from portal.admin.blueprint import admin
+from portal.installation import Installation
+
+__all__ = ["people_views", "register", "rights_views"]
+
+
+def register(app: Flask, _installation: Installation) -> None:
+    """Add every admin screen, and tell all pages who may enter them."""
+    app.register_blueprint(admin)
+    app.context_processor(_context)
+
+
+def _context() -> dict[str, Any]:
+    return {"authority": authority()}
+
+
+@admin.get("/")
+@managers_only
+def entrance() -> ResponseReturnValue:
+    """The first of the screens."""
+    return redirect(url_for("admin.rights"))
