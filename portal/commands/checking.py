@@ -16,9 +16,9 @@ from portal import clock
 from portal.billing.outbox import Task
 from portal.catalog.merchants import asking, checked
 from portal.commands.context import json_option, opened
-from portal.commands.directory_words import finding_in_words
 from portal.commands.ending import FOUND_WRONG
 from portal.commands.language import say, terminal_language
+from portal.directory import findings
 from portal.installation import Installation
 from portal.languages import in_language
 from portal.migrations import schema
@@ -67,9 +67,8 @@ def _print(lines: list[Line]) -> None:
 def _everything(installation: Installation) -> Iterator[Line]:
     yield from _database(installation)
     yield _storage(installation)
-    for finding in installation.directory.check():
-        found, remedy = finding_in_words(finding)
-        yield Line(finding.ok, say("Directory"), found, remedy)
+    for finding in installation.directory.diagnose():
+        yield Line(finding.ok, say("Directory"), findings.found(finding, say), findings.remedy(finding, say))
     yield from _operator(installation)
     yield from _merchants(installation)
 

@@ -228,16 +228,16 @@ def test_one_wrong_password_is_one_bind_on_one_server_t12(slapd):
 
 
 def test_the_check_counts_people_and_groups(directory):
-    found = {finding.code: finding for finding in directory.check()}
+    found = {finding.code: finding for finding in directory.diagnose()}
     assert all(finding.ok for finding in found.values())
     assert found["people"].params["count"] == 6 + len(AWKWARD)
 
 
 def test_the_check_names_a_bad_base(slapd):
     client = LdapDirectory(config(slapd, people_base="ou=nowhere,dc=acme,dc=example"))
-    codes = {finding.code: finding.ok for finding in client.check()}
+    codes = {finding.code: finding.ok for finding in client.diagnose()}
     client.close()
-    assert codes["people_base"] is False
+    assert codes["base_missing"] is False
 
 
 def test_a_group_is_found_by_name_and_by_dn_with_its_id(directory):
