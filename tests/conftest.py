@@ -32,7 +32,10 @@ for _name in [name for name in os.environ if name.startswith("PORTAL_")]:
 hypothesis.settings.register_profile("guichet", deadline=None)
 hypothesis.settings.load_profile("guichet")
 
-NEEDS = {"slapd": "real/test_ldap.py", "chromium": "browser/", "libatomic1": "browser/"}
+NEEDS = {
+    "slapd": "real/test_ldap", "chromium": "browser/", "libatomic1": "browser/", "samba-ad-dc": "real/test_samba.py",
+    "samba-ad-provision": "real/test_samba.py", "samba-dsdb-modules": "real/test_samba.py",
+}  # fmt: skip
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
