@@ -26,18 +26,19 @@ class Failover:
     @property
     def all_rest(self) -> bool:
         """Whether every server has failed a moment ago."""
-        return all(self._rests(url) for url in self.urls)
+        return all(self.rests(url) for url in self.urls)
 
     def next(self, tried: set[str]) -> str | None:
         """The next server for a question that has tried some; those that rest come last."""
         left = [url for url in self.urls if url not in tried]
-        return next((url for url in left if not self._rests(url)), left[0] if left else None)
+        return next((url for url in left if not self.rests(url)), left[0] if left else None)
 
     def share(self, tried: set[str], deadline: float) -> float:
         """The moment until which the next server may take its time, so that those after it keep theirs."""
-        awake = sum(not self._rests(url) for url in self.urls if url not in tried)
+        awake = sum(not self.rests(url) for url in self.urls if url not in tried)
         now = time.monotonic()
         return now + max(0.0, deadline - now) / max(1, awake)
 
-    def _rests(self, url: str) -> bool:
+    def rests(self, url: str) -> bool:
+        """Whether a server failed a moment ago."""
         return self._resting.get(url, 0) > time.monotonic()

@@ -148,7 +148,11 @@ class LdapServers:
     def _link(self, tried: set[str], deadline: float) -> tuple[Link, bool]:
         """A connection bound as the service, and whether it is a fresh one."""
         with contextlib.suppress(IndexError):
-            return self._idle.pop(), False
+            while True:
+                link = self._idle.pop()
+                if link.url not in tried and not self.failover.rests(link.url):
+                    return link, False
+                link.close()
         return self._opened(self._service, tried, deadline), True
 
     def _opened(self, opening: Callable[[str, float], Link], tried: set[str], deadline: float) -> Link:
