@@ -9,7 +9,7 @@ from demo.directory_tree import Entry, Tree
 from portal.directory.names import normalise
 
 IN_CHAIN = "1.2.840.113556.1.4.1941"
-NAMES_OF_ENTRIES = {"member", "manager", "memberof", "uniquemember"}
+NAMES_OF_ENTRIES = {"member", "manager", "memberof", "uniquemember", "entrydn"}
 SECRET = {"userpassword"}
 
 
@@ -44,6 +44,8 @@ def values(tree: Tree, entry: Entry, name: str) -> list[str]:
     lower = name.lower()
     if lower in SECRET:
         return []
+    if lower == "entrydn":
+        return [entry.dn]
     if lower == "memberof":
         return [
             item.dn

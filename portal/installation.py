@@ -141,7 +141,8 @@ def directory_config(settings: Settings) -> DirectoryConfig:
         ca_file=str(settings.path(section.ca_file)) if section.ca_file else "",
         bind_dn=section.bind_dn, bind_password=section.bind_password.get_secret_value(),
         people_base=section.people_base, login_attributes=section.login_attributes,
-        people_filter=section.people_filter, groups_base=section.groups_base, nested=section.nested,
+        people_filter=section.people_filter, groups_base=section.groups_base,
+        groups_filter=section.groups_filter, nested=section.nested,
         attributes=section.attributes, timeout=section.timeout,
     )  # fmt: skip
 

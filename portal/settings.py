@@ -113,12 +113,14 @@ class DirectorySection(Section):
     login_attributes: list[str] = []
     people_filter: str = ""
     groups_base: str = ""
+    groups_filter: str = ""
     nested: bool = True
     admin_groups: list[str] = []
     finance_groups: list[str] = []
     attributes: dict[str, str] = {}
     timeout: float = Field(default=5, gt=0, le=60)
     max_failures: int = Field(default=4, ge=1, le=50)
+    when_down: Literal["browse", "nothing"] = "browse"
 
     @field_validator("urls")
     @classmethod

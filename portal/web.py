@@ -27,6 +27,7 @@ from portal.directory import sessions, sign_in
 from portal.directory.accounts import Account
 from portal.installation import Installation
 from portal.languages import LANGUAGES
+from portal.refusals import Refused
 
 log = logs.get(__name__)
 
@@ -51,10 +52,14 @@ babel = Babel()
 
 @dataclass
 class SignedIn:
-    """The signed-in person, as Flask-Login wants him: `get_id` is the token of his session."""
+    """The signed-in person, as Flask-Login wants him: `get_id` is the token of his session.
+
+    `waits`: his groups are unknown just now, and nothing may be done on those last read.
+    """
 
     account: Account
     token: str
+    waits: bool = False
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
@@ -136,7 +141,10 @@ def person_of(token: str) -> SignedIn | None:
         found = sessions.find_account(db, token)
     if found is None:
         return None
-    current = sign_in.refresh(house.database, house.directory, found)
+    try:
+        current = sign_in.refresh(house.database, house.directory, found, house.settings.directory.when_down)
+    except Refused:
+        return SignedIn(found, token, waits=True)
     return SignedIn(current, token) if current else None
 
 
@@ -147,9 +155,13 @@ def _bind_log() -> None:
 
 
 def _require_person() -> Any:
-    if request.endpoint is None or request.endpoint in OPEN_ENDPOINTS or current_user.is_authenticated:
+    if request.endpoint is None or request.endpoint in OPEN_ENDPOINTS:
         return None
-    return _ask_to_sign_in()
+    if not current_user.is_authenticated:
+        return _ask_to_sign_in()
+    if current_user.waits and request.endpoint != "directory.leave":
+        return render_template("_error.html" if wants_fragment() else "error.html", kind="directory"), 503
+    return None
 
 
 def _ask_to_sign_in() -> Any:

@@ -21,6 +21,9 @@ REASONS = {
     "directory_unknown": lazy_gettext(
         "Your rights could not be checked just now, so nothing was bought. Try again in a few minutes."
     ),
+    "directory_down": lazy_gettext(
+        "The company directory does not answer; until it does, nothing can be done here. Try again in a few minutes."
+    ),
     "account_gone": lazy_gettext("The company directory no longer knows your account. Nothing was bought."),
     "allowed": lazy_gettext("You may buy this."),
     "no_rule": lazy_gettext("Your groups do not give you the right to buy this. Ask %(contact)s to open it for you."),

@@ -33,10 +33,13 @@ hypothesis.settings.register_profile("guichet", deadline=None)
 hypothesis.settings.load_profile("guichet")
 
 NEEDS = {
-    "slapd": ("real/test_ldap.py",),
-    "postgresql": ("real/test_postgres.py",),
+    "slapd": ("real/test_ldap",),
+    "postgresql": ("real/test_postgres.py", "real/test_hot_ceiling.py"),
     "chromium": ("browser/",),
     "libatomic1": ("browser/",),
+    "samba-ad-dc": ("real/test_samba.py",),
+    "samba-ad-provision": ("real/test_samba.py",),
+    "samba-dsdb-modules": ("real/test_samba.py",),
 }
 
 

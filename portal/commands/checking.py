@@ -16,11 +16,11 @@ from connectors.contract import ConnectorError, Problem
 from portal import clock
 from portal.catalog.merchants import asking, checked
 from portal.commands.context import database_remedy, json_option, opened
-from portal.commands.directory_words import finding_in_words
 from portal.commands.ending import FOUND_WRONG
 from portal.commands.language import say, terminal_language
 from portal.commands.mail_words import REMEDIES, found_in_words
 from portal.database import unusable
+from portal.directory import findings
 from portal.installation import Installation
 from portal.languages import in_language
 from portal.mail import messages
@@ -71,9 +71,8 @@ def _print(lines: list[Line]) -> None:
 def _everything(installation: Installation) -> Iterator[Line]:
     yield from _database(installation)
     yield _storage(installation)
-    for finding in installation.directory.check():
-        found, remedy = finding_in_words(finding)
-        yield Line(finding.ok, say("Directory"), found, remedy)
+    for finding in installation.directory.diagnose():
+        yield Line(finding.ok, say("Directory"), findings.found(finding, say), findings.remedy(finding, say))
     yield from _operator(installation)
     yield from _merchants(installation)
     yield _mail(installation)

@@ -1,4 +1,4 @@
-"""`portal directory try`: what the directory says of a login, for scripts and for the curious."""
+"""`portal directory try` and `diagnose`: what the directory says of a login, and what is wrong with the way there."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import sys
 
 import click
 
-from portal.commands.context import open_directory, read_settings
+from portal.commands.context import json_option, open_directory, read_settings
+from portal.commands.directory_relink import relink_accounts
+from portal.commands.ending import FOUND_WRONG
 from portal.commands.language import say
-from portal.directory.answers import Answer, Yes
+from portal.directory import findings
+from portal.directory.answers import Answer, Finding, Yes
 from portal.directory.lookup import LdapDirectory
 from portal.directory.names import normalise
 
@@ -22,6 +25,9 @@ def register(group: click.Group) -> None:
 @click.group(help=say("The company directory."))
 def directory() -> None:
     """Commands on the directory."""
+
+
+directory.add_command(relink_accounts)
 
 
 @directory.command(
@@ -58,3 +64,33 @@ def _tried(client: LdapDirectory, line: str, number: int, wanted: set[str]) -> d
         named = [group.dn for group in answer.groups if not wanted or group.keys & wanted]
         return {"ok": True, "id": answer.person.id, "groups": sorted(named), "reason": ""}
     return {"ok": False, "id": "", "groups": [], "reason": answer.reason}
+
+
+@directory.command(
+    "diagnose",
+    help=say(
+        "Look at the way to the directory stage by stage, and resolve LOGIN as a sign-in does, without a password."
+    ),
+)
+@click.argument("login", default="")
+@json_option
+def diagnose(login: str, as_json: bool) -> None:
+    client = open_directory(read_settings())
+    found = client.diagnose(login)
+    if as_json:
+        click.echo(json.dumps([_as_dict(finding) for finding in found], ensure_ascii=False, indent=2))
+    else:
+        for finding in found:
+            mark = click.style("ok   ", fg="green") if finding.ok else click.style("wrong", fg="red", bold=True)
+            click.echo(f"{mark}  {findings.found(finding, say)}")
+            if remedy := findings.remedy(finding, say):
+                click.echo(f"       → {remedy}")
+    if not all(finding.ok for finding in found):
+        raise SystemExit(FOUND_WRONG)
+
+
+def _as_dict(finding: Finding) -> dict[str, object]:
+    return {
+        "ok": finding.ok, "stage": finding.stage, "code": finding.code, **finding.params,
+        "words": findings.found(finding, say), "remedy": findings.remedy(finding, say),
+    }  # fmt: skip

@@ -60,8 +60,9 @@ class Yes:
 class No:
     """The directory surely answered no.
 
-    `reason` is for the administrator's log, never for the visitor: `unknown_person`,
-    `wrong_password`, `ambiguous`, `empty`, `bad_characters`, `gone` or `refused`.
+    `reason` is for the administrator's log, never for the visitor: `unknown_person`, `wrong_password`,
+    `ambiguous`, `empty`, `bad_characters`, `gone`, `disabled`, `expired` (the account), `locked` (too many wrong
+    passwords), `password_expired`, `must_change` (a password to change first) or `refused`.
     """
 
     reason: str
@@ -72,8 +73,8 @@ class No:
 class Unknown:
     """Nobody can say.
 
-    `reason` is `unreachable`, `timeout`, `tls`, `start_tls`, `service_account`, `size_limit`,
-    `configuration` or `answer`; `detail` is for the administrator's log.
+    `reason` is `unreachable`, `timeout`, `tls`, `ca_file`, `start_tls`, `service_account`, `size_limit`,
+    `base` (no such place in the directory), `configuration` or `answer`; `detail` is for the administrator's log.
     """
 
     reason: str
@@ -85,8 +86,12 @@ Answer = Yes | No | Unknown
 
 @dataclass(frozen=True)
 class Finding:
-    """One stage of the directory's self-check: its code, whether it is well, and the facts for its sentence."""
+    """One thing the directory's diagnosis found: its code, whether it is well, and the facts for its sentence.
+
+    `stage` is `connect`, `certificate`, `bind`, `people`, `groups`, `login` or `membership`.
+    """
 
     ok: bool
+    stage: str
     code: str
     params: dict[str, str | int] = field(default_factory=dict)

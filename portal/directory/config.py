@@ -28,6 +28,7 @@ class DirectoryConfig:
     login_attributes: Sequence[str] = ()
     people_filter: str = ""
     groups_base: str = ""
+    groups_filter: str = ""
     nested: bool = True
     attributes: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 5

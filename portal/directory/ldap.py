@@ -1,20 +1,18 @@
-"""LDAP connections: the only file that imports ldap3, and the one that closes its traps (T1 … T18).
+"""One LDAP connection: the only file that imports ldap3, and the one that closes its traps (T1 … T18).
 
-When a server is down, slow or lies about its certificate the next one is asked, within one deadline; when none
-answers, `DirectoryUnknown` says why. Passwords travel only over TLS, or to this machine.
+A server that is down, silent or lies about its certificate ends in `Broken` or `DirectoryUnknown`, which say why.
+Passwords travel only over TLS, or to this machine.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ipaddress
-import math
 import socket
 import ssl
 import time
-from collections import deque
-from collections.abc import Iterator
-from functools import cached_property
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,20 +29,40 @@ from ldap3.core.exceptions import (
 from ldap3.utils.conv import escape_filter_chars
 
 from portal.directory.config import DirectoryConfig, DirectoryUnknown
+from portal.directory.standing import PASSWORD_POLICY
+from portal.directory.tls import Certificate, certificate
 
-COOL_DOWN_S = 20
-MOST_IDLE = 8
-PAGE = 500
-SUCCESS, NO_SUCH_OBJECT, SIZE_LIMIT, INVALID_CREDENTIALS = 0, 32, 4, 49
-BROKEN_CONNECTION = (
-    LDAPSessionTerminatedByServerError,
-    LDAPSocketReceiveError,
-    LDAPSocketSendError,
-    LDAPSocketOpenError,
-)
+ENTRY, CHILDREN, SUBTREE = ldap3.BASE, ldap3.LEVEL, ldap3.SUBTREE
+PAGING = "1.2.840.113556.1.4.319"
+SUCCESS, TIME_LIMIT, SIZE_LIMIT, ADMIN_LIMIT, NO_SUCH_OBJECT, INVALID_DN = 0, 3, 4, 11, 32, 34
+BUSY, UNAVAILABLE = 51, 52
+REASONS = {
+    TIME_LIMIT: "timeout", SIZE_LIMIT: "size_limit", ADMIN_LIMIT: "size_limit", NO_SUCH_OBJECT: "base",
+    INVALID_DN: "base",
+}  # fmt: skip
+BROKEN = (
+    LDAPSessionTerminatedByServerError, LDAPSocketReceiveError, LDAPSocketSendError, LDAPSocketOpenError, OSError,
+)  # fmt: skip
 
 Entry = dict[str, Any]
 """What ldap3 gives for one entry: `dn`, and `raw_attributes` as {name: [bytes]}."""
+
+
+class Broken(Exception):
+    """This connection, or its server, answers no more; another may. `reason` is as in `Unknown`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How a bind was answered: LDAP's result code, the server's words, the value of its password-policy control."""
+
+    code: int
+    message: str
+    policy: bytes
 
 
 def raw_values(entry: Entry, name: str) -> list[bytes]:
@@ -58,6 +76,38 @@ def escape(value: str) -> str:
     return str(escape_filter_chars(value))
 
 
+class _Punctual:
+    """A socket on which every wait ends at the deadline of its question, however slowly the bytes trickle in."""
+
+    def __init__(self, connected: socket.socket, deadline: float) -> None:
+        self.connected, self.deadline = connected, deadline
+
+    def recv(self, size: int) -> bytes:
+        self.connected.settimeout(_left(self.deadline))
+        return self.connected.recv(size)
+
+    def sendall(self, content: bytes) -> None:
+        self.connected.settimeout(_left(self.deadline))
+        self.connected.sendall(content)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connected, name)
+
+
+class _Server(ldap3.Server):  # type: ignore[misc]
+    """A server to which connecting may take what is left of the time, over all its addresses."""
+
+    deadline = 0.0
+
+    @property
+    def connect_timeout(self) -> float:
+        return _left(self.deadline)
+
+    @connect_timeout.setter
+    def connect_timeout(self, _never_fixed: None) -> None:
+        pass
+
+
 class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]
     """T1, T2, T3: certificates and names are verified by Python's own code, and nothing waits for Nagle."""
 
@@ -67,228 +117,148 @@ class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]
 
     def wrap_socket(self, connection: ldap3.Connection, do_handshake: bool = False) -> None:
         """Called by ldap3 for LDAPS and, after the server agreed, for StartTLS."""
-        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.socket = self._context.wrap_socket(
-            connection.socket, do_handshake_on_connect=do_handshake, server_hostname=connection.server.host
+        plain = getattr(connection.socket, "connected", connection.socket)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.settimeout(_left(connection.server.deadline))
+        secured = self._context.wrap_socket(
+            plain, do_handshake_on_connect=do_handshake, server_hostname=connection.server.host
         )
+        connection.socket = _Punctual(secured, connection.server.deadline)
 
 
-class LdapServers:
-    """The servers of one site; safe to use from several threads (T12: a connection serves one of them at a time).
+class Link:
+    """An open connection to one server, for one question at a time; each question ends by its deadline."""
 
-    Deadlines are moments of `time.monotonic()`. Every method raises `DirectoryUnknown`.
-    """
+    def __init__(self, url: str, connection: ldap3.Connection) -> None:
+        self.url, self._connection = url, connection
 
-    def __init__(self, config: DirectoryConfig) -> None:
-        self.config = config
-        self._idle: deque[ldap3.Connection] = deque()
-        self._resting: dict[str, float] = {}
+    @classmethod
+    def open(cls, config: DirectoryConfig, url: str, dn: str, password: str, deadline: float) -> Link:
+        """Connect, and start TLS where it is wanted; nobody is bound yet.
 
-    def search(self, base: str, test: str, attributes: list[str], deadline: float, *, one: bool = False) -> list[Entry]:
-        """Entries under `base` that pass `test`, or with `one` the entry `base` itself; a list that was cut is not an answer."""
-        scope = ldap3.BASE if one else ldap3.SUBTREE
-        try:
-            return self._search(base, test, scope, attributes, deadline)
-        except BROKEN_CONNECTION:
-            # T11: what waited here has gone stale, and so may have its neighbours.
-            self.close()
-        try:
-            return self._search(base, test, scope, attributes, deadline)
-        except BROKEN_CONNECTION as error:
-            raise DirectoryUnknown("unreachable", str(error)) from error
-
-    def first(self, base: str, test: str, attributes: list[str], limit: int, deadline: float) -> list[Entry]:
-        """At most `limit` entries under `base`, whichever come first: for lists people choose from."""
-        found = []
-        for entry in self.every(base, test, attributes, deadline, page=min(limit, PAGE)):
-            found.append(entry)
-            if len(found) == limit:
-                break
-        return found
-
-    def every(
-        self, base: str, test: str, attributes: list[str], deadline: float, *, page: int = PAGE
-    ) -> Iterator[Entry]:
-        """All entries under `base` that pass `test`, read by pages, so that no size limit cuts them."""
-        try:
-            with self._borrowed(deadline) as connection:
-                entries = connection.extend.standard.paged_search(
-                    base, test, ldap3.SUBTREE, ldap3.DEREF_NEVER, attributes=attributes, paged_size=page, generator=True
-                )
-                for entry in entries:
-                    if time.monotonic() > deadline:
-                        raise DirectoryUnknown("timeout", f"search under {base!r}: more than the time budget allows")
-                    if entry.get("type") == "searchResEntry":
-                        yield entry
-        except (LDAPException, OSError) as error:
-            raise DirectoryUnknown("answer", str(error)) from error
-
-    def bind_as(self, dn: str, password: str, deadline: float) -> bool:
-        """T8, T9, T12: one bind, never repeated, with the password's own bytes, on a connection of its own."""
-        with self._borrowed(deadline) as service:
-            url = service.directory_url
-        connection = self._open(url, deadline, dn, password)
-        try:
-            bound = _bind(connection)
-            if not bound and connection.result.get("result") != INVALID_CREDENTIALS:
-                raise DirectoryUnknown("answer", f"bind: {connection.result.get('description', '')}")
-            return bound and connection.authentication == ldap3.SIMPLE
-        finally:
-            _close(connection)
-
-    def certificate(self, url: str, deadline: float) -> dict[str, str]:
-        """Connects to one server as the service; what it showed: subject, issuer and end of its certificate."""
-        connection = self._service(url, deadline)
-        try:
-            return _certificate(connection.socket)
-        finally:
-            _close(connection)
-
-    def close(self) -> None:
-        """Close the connections nobody is using."""
-        while self._idle:
-            with contextlib.suppress(IndexError):
-                _close(self._idle.pop())
-
-    def _search(self, base: str, test: str, scope: str, attributes: list[str], deadline: float) -> list[Entry]:
-        try:
-            with self._borrowed(deadline) as connection:
-                return _entries(connection, base, test, scope, attributes)
-        except BROKEN_CONNECTION:
-            raise
-        except LDAPInvalidFilterError as error:
-            raise DirectoryUnknown("configuration", "people_filter or login_attributes make no valid filter") from error
-        except (LDAPException, OSError) as error:
-            raise DirectoryUnknown("answer", f"{type(error).__name__}: {error}") from error
-
-    @contextlib.contextmanager
-    def _borrowed(self, deadline: float) -> Iterator[ldap3.Connection]:
-        """A service connection for one question; it is kept for the next unless it broke."""
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._first_answering(deadline)
-        connection.socket.settimeout(max(0.1, deadline - time.monotonic()))
-        healthy = True
-        try:
-            yield connection
-        except (LDAPException, OSError):
-            healthy = False
-            raise
-        finally:
-            if healthy and len(self._idle) < MOST_IDLE:
-                self._idle.append(connection)
-            else:
-                _close(connection)
-
-    @cached_property
-    def _tls(self) -> _VerifyingTls:
-        try:
-            return _VerifyingTls(self.config.ca_file)
-        except OSError as error:
-            raise DirectoryUnknown("tls", f"{self.config.ca_file}: {error}") from error
-
-    def _first_answering(self, deadline: float) -> ldap3.Connection:
-        """T13: our own failover; a server that failed rests for a while, unless all of them do."""
-        awake = [url for url in self.config.urls if self._resting.get(url, 0) < time.monotonic()]
-        problem = DirectoryUnknown("unreachable", "no server is configured")
-        for url in awake or self.config.urls:
-            try:
-                return self._service(url, deadline)
-            except DirectoryUnknown as error:
-                problem = error
-                self._resting[url] = time.monotonic() + COOL_DOWN_S
-        raise problem
-
-    def _service(self, url: str, deadline: float) -> ldap3.Connection:
-        connection = self._open(url, deadline, self.config.bind_dn, self.config.bind_password)
-        if self.config.bind_dn and not _bind(connection):
-            _close(connection)
-            raise DirectoryUnknown("service_account", f"{url}: {connection.result.get('description', '')}")
-        connection.directory_url = url
-        return connection
-
-    def _open(self, url: str, deadline: float, dn: str, password: str) -> ldap3.Connection:
+        Raises:
+            DirectoryUnknown: the server cannot be reached like this.
+        """
         parts = urlsplit(url)
         secure = parts.scheme == "ldaps"
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise DirectoryUnknown("timeout", f"{url}: the time budget of {self.config.timeout} s is spent")
-        if not secure and not self.config.start_tls and not _is_this_machine(parts.hostname or ""):
+        if deadline <= time.monotonic():
+            raise DirectoryUnknown("timeout", f"{url}: the time budget of {config.timeout} s is spent")
+        if not secure and not config.start_tls and not _is_this_machine(parts.hostname or ""):
             raise DirectoryUnknown("configuration", f"{url}: use ldaps:// or start_tls, or passwords travel in clear")
-        connection = None
+        server = _Server(
+            parts.hostname, port=parts.port or (636 if secure else 389), use_ssl=secure, tls=_tls(config.ca_file),
+            get_info=ldap3.NONE, allowed_referral_hosts=[],
+        )  # fmt: skip
+        server.deadline = deadline
+        connection = ldap3.Connection(
+            server, user=dn or None, password=password.encode() if dn else None, client_strategy=ldap3.SAFE_SYNC,
+            auto_bind=ldap3.AUTO_BIND_NONE, auto_referrals=False, check_names=False,
+            authentication=ldap3.SIMPLE if dn else ldap3.ANONYMOUS,
+        )  # fmt: skip
         try:
-            server = ldap3.Server(
-                parts.hostname, port=parts.port or (636 if secure else 389), use_ssl=secure,
-                tls=self._tls, get_info=ldap3.NONE, connect_timeout=max(0.1, left),
-                allowed_referral_hosts=[],
-            )  # fmt: skip
-            connection = ldap3.Connection(
-                server, user=dn or None, password=password.encode() if dn else None, client_strategy=ldap3.SAFE_SYNC,
-                auto_bind=ldap3.AUTO_BIND_NONE, auto_referrals=False, check_names=False,
-                receive_timeout=math.ceil(left), authentication=ldap3.SIMPLE if dn else ldap3.ANONYMOUS,
-            )  # fmt: skip
             connection.open(read_server_info=False)
-            connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.config.start_tls and not secure:
+            if not secure:
+                connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.socket = _Punctual(connection.socket, deadline)
+            if config.start_tls and not secure:
                 connection.start_tls(read_server_info=False)
         except (LDAPException, OSError) as error:
-            if connection is not None and connection.socket is not None:
+            if connection.socket is not None:
                 connection.socket.close()
-            raise DirectoryUnknown(_reason_of(error, secure), f"{url}: {error}") from error
-        return connection
+            raise DirectoryUnknown(_reason_of(error), f"{url}: {error}") from error
+        return cls(url, connection)
+
+    def hurry(self, deadline: float) -> None:
+        """What is asked next ends by then."""
+        if self._connection.socket is not None:
+            self._connection.socket.deadline = deadline
+
+    def bind(self, *, with_policy: bool = False) -> Bound:
+        """T8, T9: one simple bind, with the password's own bytes. Raises `Broken`."""
+        controls = [(PASSWORD_POLICY, False, None)] if with_policy else None
+        try:
+            status, result, _response, _request = self._connection.bind(read_server_info=False, controls=controls)
+        except (LDAPException, OSError) as error:
+            raise Broken(_reason_of(error), f"{self.url}: bind: {error}") from error
+        policy = (result.get("controls") or {}).get(PASSWORD_POLICY, {}).get("value") or b""
+        code = int(result["result"])
+        if code == SUCCESS and not (
+            status and self._connection.bound and self._connection.authentication == ldap3.SIMPLE
+        ):
+            raise Broken("answer", f"{self.url}: bind: neither accepted nor refused")
+        return Bound(code, f"{result['description']} {result['message']}".strip(), policy)
+
+    def search(
+        self, base: str, test: str, attributes: list[str], scope: str, page: int = 0, cookie: bytes = b"",
+        *, cut_is_fine: bool = False,
+    ) -> tuple[list[Entry], bytes]:  # fmt: skip
+        """T5, T6, T7: no alias and no referral is followed, and a cut list is no answer unless that is fine.
+
+        Returns:
+            The entries, and where the next page of `page` entries begins, b"" after the last.
+
+        Raises:
+            Broken: nobody answers here any more.
+            DirectoryUnknown: the server refuses the question.
+        """
+        try:
+            _status, result, response, _request = self._connection.search(
+                base, test, scope, ldap3.DEREF_NEVER, attributes=attributes, paged_size=page or None,
+                paged_cookie=cookie or None,
+            )  # fmt: skip
+        except BROKEN as error:
+            raise Broken(_reason_of(error), f"{self.url}: {error}") from error
+        except LDAPInvalidFilterError as error:
+            raise DirectoryUnknown("configuration", f"{test!r} is no valid filter") from error
+        except LDAPException as error:
+            raise DirectoryUnknown("answer", f"{type(error).__name__}: {error}") from error
+        code = result["result"]
+        said = f"search under {base!r}: {result['description']} {result.get('message', '')}".strip()
+        if code in {BUSY, UNAVAILABLE}:
+            raise Broken("unreachable", f"{self.url}: {said}")
+        if scope == ENTRY and code in {NO_SUCH_OBJECT, INVALID_DN}:
+            return [], b""
+        if code != SUCCESS and not (cut_is_fine and code in {SIZE_LIMIT, ADMIN_LIMIT}):
+            raise DirectoryUnknown(REASONS.get(code, "answer"), said)
+        following = (result.get("controls") or {}).get(PAGING, {}).get("value", {}).get("cookie") or b""
+        return [entry for entry in response or [] if entry["type"] == "searchResEntry"], following
+
+    def certificate(self) -> Certificate | None:
+        """What the server showed of itself; None without TLS."""
+        shown = getattr(self._connection.socket, "connected", None)
+        return certificate(shown.getpeercert() or {}) if isinstance(shown, ssl.SSLSocket) else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be asked again."""
+        return self._connection.socket is not None and not self._connection.closed
+
+    def close(self) -> None:
+        """Say good-bye; nothing is waited for."""
+        with contextlib.suppress(LDAPException, OSError):
+            self._connection.unbind()
 
 
-def _entries(
-    connection: ldap3.Connection, base: str, test: str, scope: str, attributes: list[str]
-) -> list[dict[str, Any]]:
-    """T5, T6, T7: no alias and no referral is followed, and a cut list is not an answer."""
-    _status, result, response, _request = connection.search(base, test, scope, ldap3.DEREF_NEVER, attributes=attributes)
-    code = result["result"]
-    if code == NO_SUCH_OBJECT and scope == ldap3.BASE:
-        return []
-    if code != SUCCESS:
-        reason = "size_limit" if code == SIZE_LIMIT else "configuration" if code == NO_SUCH_OBJECT else "answer"
-        raise DirectoryUnknown(
-            reason, f"search under {base!r}: {result['description']} {result.get('message', '')}".strip()
-        )
-    return [entry for entry in response or [] if entry["type"] == "searchResEntry"]
-
-
-def _bind(connection: ldap3.Connection) -> bool:
+@lru_cache(maxsize=8)
+def _tls(ca_file: str) -> _VerifyingTls:
     try:
-        status, result, _response, _request = connection.bind(read_server_info=False)
-    except (LDAPException, OSError) as error:
-        raise DirectoryUnknown(_reason_of(error, False), f"bind: {error}") from error
-    connection.last_result = result
-    return bool(status) and bool(connection.bound)
+        return _VerifyingTls(ca_file)
+    except OSError as error:
+        raise DirectoryUnknown("ca_file", f"{ca_file}: {error.strerror or error}") from error
 
 
-def _close(connection: ldap3.Connection) -> None:
-    with contextlib.suppress(LDAPException, OSError):
-        connection.unbind()
+def _left(deadline: float) -> float:
+    return max(0.001, deadline - time.monotonic())
 
 
-def _reason_of(error: Exception, secure: bool) -> str:
+def _reason_of(error: Exception) -> str:
     """T18: the same trouble arrives under several names."""
     text = str(error).lower()
-    if "certificate" in text or "ssl" in text or ("tls" in text and secure):
+    if "timed out" in text or "timeout" in text:
+        return "timeout"
+    if "certificate" in text or "ssl" in text:
         return "tls"
-    if isinstance(error, LDAPStartTLSError):
-        return "start_tls"
-    return "timeout" if "timed out" in text or "timeout" in text else "unreachable"
-
-
-def _certificate(connected: socket.socket) -> dict[str, str]:
-    if not isinstance(connected, ssl.SSLSocket):
-        return {"subject": "", "issuer": "", "ends": ""}
-    shown = connected.getpeercert() or {}
-
-    def name(key: str) -> str:
-        parts: Any = shown.get(key, ())
-        return ", ".join(str(value) for part in parts for _key, value in part)
-
-    return {"subject": name("subject"), "issuer": name("issuer"), "ends": str(shown.get("notAfter", ""))}
+    return "start_tls" if isinstance(error, LDAPStartTLSError) else "unreachable"
 
 
 def _is_this_machine(host: str) -> bool:

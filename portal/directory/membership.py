@@ -1,139 +1,123 @@
-"""Groups of the directory: who is in which, up and down the nesting, and which there are.
+"""The groups a person is effectively in: up the nesting, each group once, so that a cycle ends.
 
-Every question raises `DirectoryUnknown` when it cannot be answered whole; a cycle of groups ends.
+Groups say whom they hold (member, uniqueMember, memberUid), people say where they belong (memberOf, gidNumber,
+primaryGroupID), and Active Directory says nearly all of it at once (tokenGroups). `DirectoryUnknown` is raised when
+the answer would not be whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import struct
+from collections.abc import Iterable, Sequence
 
-from portal.directory.answers import Group, Person
-from portal.directory.ldap import Entry, LdapServers, escape, raw_values
+from portal.directory.answers import Group
+from portal.directory.ldap import Entry, escape, raw_values
+from portal.directory.named import AT_ONCE, is_below, read_named
 from portal.directory.names import normalise
+from portal.directory.servers import LdapServers
+from portal.directory.vocabulary import Vocabulary, hexadecimal, texts
 
-NAMES_AT_ONCE = 50
-FEW = 200
-"""So many people are read one by one; more are found by reading everybody once, by pages."""
-MEMBER_ATTRIBUTES = ("member", "uniqueMember", "memberUid")
-
-IdText = Callable[[Sequence[bytes]], str]
+DN_LISTS, LOGIN_LIST = ("member", "uniqueMember"), "memberUid"
 
 
 class Membership:
-    """The groups of one site.
+    """The groups of one site, asked upwards."""
 
-    Args:
-        id_attribute: where a group's stable id stands, and `id_text` how it is written.
-        person_of: the person an entry describes; None when the entry is nobody who could sign in.
-    """
+    def __init__(self, servers: LdapServers, vocabulary: Vocabulary) -> None:
+        self._servers, self._words, self._preset = servers, vocabulary, vocabulary.preset
+        self._base, self._nested = servers.config.groups_base, servers.config.nested
 
-    def __init__(
-        self, servers: LdapServers, id_attribute: str, id_text: IdText, id_filter: Callable[[str], str],
-        person_attributes: list[str], person_of: Callable[[Entry], Person | None],
-    ) -> None:  # fmt: skip
-        self._servers, self._config = servers, servers.config
-        self._id_attribute, self._id_text, self._id_filter = id_attribute, id_text, id_filter
-        self._person_attributes, self._person_of = person_attributes, person_of
-
-    def of(self, dn: str, login: str, deadline: float) -> tuple[Group, ...]:
-        """The effective membership, level by level, each group visited once."""
-        if not self._config.groups_base:
+    def of(self, person: Entry, deadline: float) -> tuple[Group, ...]:
+        """The effective membership of a person, whose entry was read with all of the vocabulary's attributes."""
+        if not self._base:
             return ()
-        tests = [_member_tests([dn]) + (f"(memberUid={escape(login)})" if login else "")]
         seen: dict[str, Group] = {}
-        while tests:
-            entries = self._search(f"(|{tests.pop()})", deadline)
-            new = [self._group(entry) for entry in entries if normalise(entry["dn"]) not in seen]
-            seen.update((normalise(group.dn), group) for group in new)
-            if self._config.nested:
-                dns = [group.dn for group in new]
-                tests += [_member_tests(dns[at : at + NAMES_AT_ONCE]) for at in range(0, len(dns), NAMES_AT_ONCE)]
+        asked: set[str] = set()
+        level = self._note(self._direct(person, deadline), seen)
+        if self._nested or not self._preset.member_of_is_effective:
+            level += self._note(self._claimed([person], seen, asked, deadline), seen)
+        while self._nested and level:
+            above = [] if self._preset.security_ids else self._holding([entry["dn"] for entry in level], deadline)
+            upper = self._note(above, seen)
+            level = upper + self._note(self._claimed(level, seen, asked, deadline), seen)
         return tuple(sorted(seen.values(), key=lambda group: group.dn))
 
-    def find(self, name_or_dn: str, deadline: float) -> list[Group]:
-        """The groups with a name, or the group with a DN."""
-        if "=" in name_or_dn:
-            entries = self._servers.search(name_or_dn, "(cn=*)", self._wanted, deadline, one=True)
-        else:
-            entries = self._search(f"(cn={escape(name_or_dn)})", deadline)
-        return [self._group(entry) for entry in entries]
+    def _note(self, entries: Iterable[Entry], seen: dict[str, Group]) -> list[Entry]:
+        """The groups that were not seen before."""
+        new = {normalise(entry["dn"]): entry for entry in entries if normalise(entry["dn"]) not in seen}
+        seen.update((key, self._words.group(entry)) for key, entry in new.items())
+        return list(new.values())
 
-    def current(self, reference: Group, deadline: float) -> Group | None:
-        """A group as it is now, by its id, else by its DN; None when there is surely none."""
-        if reference.id:
-            entries = self._search(f"({self._id_attribute}={self._id_filter(reference.id)})", deadline)
-        else:
-            entries = self._servers.search(reference.dn, "(cn=*)", self._wanted, deadline, one=True)
-        return self._group(entries[0]) if len(entries) == 1 else None
+    def _direct(self, person: Entry, deadline: float) -> list[Entry]:
+        """The groups a person is in by himself; on Active Directory also those above them."""
+        if self._preset.security_ids:
+            return self._with_sids(self._sids(person, deadline), deadline)
+        tests = member_tests([person["dn"]])
+        tests += "".join(f"({LOGIN_LIST}={escape(login)})" for login in self._words.logins(person))
+        tests += "".join(f"(&(objectClass=posixGroup)(gidNumber={escape(gid)}))" for gid in texts(person, "gidNumber"))
+        return self._search(f"(|{tests})", deadline)
 
-    def search(self, text: str, limit: int, deadline: float) -> list[Group]:
-        """The first groups whose name or description holds a text; a list that was cut is enough here."""
-        value = escape(text)
-        test = f"(&(cn=*)(|(cn=*{value}*)(description=*{value}*)))"
-        entries = self._servers.first(self._config.groups_base, test, self._wanted, limit, deadline)
-        return [self._group(entry) for entry in entries]
+    def _sids(self, person: Entry, deadline: float) -> list[bytes]:
+        """T16: raw SIDs, computed by the domain controller for the very person; the primary group is always one."""
+        if self._nested:
+            read = self._servers.search(person["dn"], "(objectClass=*)", ["tokenGroups"], deadline, one=True)
+            tokens = raw_values(read[0], "tokenGroups") if read else []
+            if tokens:
+                return tokens
+        # Not every service account may read tokenGroups: then memberOf leads up, from here.
+        return primary_sid(person)
 
-    def count(self, group: Group, deadline: float) -> int:
-        """How many people and groups stand in a group directly."""
-        entries = self._servers.search(group.dn, "(cn=*)", list(MEMBER_ATTRIBUTES), deadline, one=True)
-        return sum(len(raw_values(entry, name)) for entry in entries for name in MEMBER_ATTRIBUTES)
+    def _with_sids(self, sids: Sequence[bytes], deadline: float) -> list[Entry]:
+        found: list[Entry] = []
+        for at in range(0, len(sids), AT_ONCE):
+            tests = "".join(f"(objectSid={hexadecimal(sid)})" for sid in sids[at : at + AT_ONCE])
+            found += self._search(f"(&{self._words.groups_filter}(|{tests}))", deadline)
+        return found
 
-    def members(self, group: Group, deadline: float) -> frozenset[Person]:
-        """Everybody who is effectively in a group."""
-        names: dict[str, str] = {}
-        logins: set[str] = set()
-        waiting, seen = [group.dn], {normalise(group.dn)}
-        while waiting:
-            for entry in self._servers.search(waiting.pop(), "(cn=*)", list(MEMBER_ATTRIBUTES), deadline, one=True):
-                logins.update(_texts(entry, "memberUid"))
-                for dn in [*_texts(entry, "member"), *_texts(entry, "uniqueMember")]:
-                    key = normalise(dn)
-                    if self._may_be_group(key) and self._config.nested and key not in seen:
-                        seen.add(key)
-                        waiting.append(dn)
-                    names[key] = dn
-        return self._people(names, logins, deadline)
+    def _holding(self, dns: Sequence[str], deadline: float) -> list[Entry]:
+        """The groups right above some."""
+        found: list[Entry] = []
+        for at in range(0, len(dns), AT_ONCE):
+            found += self._search(f"(|{member_tests(dns[at : at + AT_ONCE])})", deadline)
+        return found
 
-    @property
-    def _wanted(self) -> list[str]:
-        return ["cn", self._id_attribute]
+    def _claimed(
+        self, entries: Sequence[Entry], seen: dict[str, Group], asked: set[str], deadline: float
+    ) -> Iterable[Entry]:
+        """The groups in which entries say they are, and that nothing else has shown yet."""
+        claims = {normalise(dn): dn for entry in entries for dn in texts(entry, "memberOf")}
+        new = {
+            key: dn for key, dn in claims.items() if key not in seen and key not in asked and is_below(dn, self._base)
+        }
+        asked |= new.keys()
+        attributes = list(self._words.group_attributes)
+        if not self._preset.member_of_is_sure:
+            attributes += [*DN_LISTS, LOGIN_LIST]
+        read = read_named(
+            self._servers, self._preset.dn_attribute, self._base, self._words.groups_filter, list(new.values()),
+            attributes, deadline,
+        )  # fmt: skip
+        return [group for group in read if self._preset.member_of_is_sure or self._agrees(group, entries)]
+
+    def _agrees(self, group: Entry, entries: Sequence[Entry]) -> bool:
+        """Whether a group that shows a list of members has one of these in it."""
+        listed = {normalise(dn) for name in DN_LISTS for dn in texts(group, name)}
+        logins = set(texts(group, LOGIN_LIST))
+        if not listed and not logins:
+            return True
+        return any(normalise(entry["dn"]) in listed or logins & set(self._words.logins(entry)) for entry in entries)
 
     def _search(self, test: str, deadline: float) -> list[Entry]:
-        return self._servers.search(self._config.groups_base, test, self._wanted, deadline)
-
-    def _group(self, entry: Entry) -> Group:
-        names = _texts(entry, "cn")
-        return Group(entry["dn"], self._id_text(raw_values(entry, self._id_attribute)), names[0] if names else "")
-
-    def _may_be_group(self, key: str) -> bool:
-        return key.endswith(normalise(self._config.groups_base))
-
-    def _people(self, names: dict[str, str], logins: set[str], deadline: float) -> frozenset[Person]:
-        below = normalise(self._config.people_base)
-        names = {key: dn for key, dn in names.items() if key.endswith(below)}
-        if not names and not logins:
-            return frozenset()
-        if len(names) > FEW or logins:
-            everybody = self._servers.every(
-                self._config.people_base, "(objectClass=*)", self._person_attributes, deadline
-            )
-            return self._known(
-                everybody, lambda entry, person: normalise(entry["dn"]) in names or person.login in logins
-            )
-        read: list[Entry] = []
-        for dn in names.values():
-            read += self._servers.search(dn, "(objectClass=*)", self._person_attributes, deadline, one=True)
-        return self._known(read, lambda _entry, _person: True)
-
-    def _known(self, entries: Iterable[Entry], wanted: Callable[[Entry, Person], bool]) -> frozenset[Person]:
-        people = ((entry, self._person_of(entry)) for entry in entries)
-        return frozenset(person for entry, person in people if person is not None and wanted(entry, person))
+        return self._servers.search(self._base, test, self._words.group_attributes, deadline)
 
 
-def _texts(entry: Entry, name: str) -> list[str]:
-    return [value.decode(errors="replace") for value in raw_values(entry, name)]
+def primary_sid(person: Entry) -> list[bytes]:
+    """The SID of a person's primary group (MS-ADTS, 3.1.1.4.5.19): his own with another last part."""
+    sid, number = raw_values(person, "objectSid"), texts(person, "primaryGroupID")
+    return [sid[0][:-4] + struct.pack("<I", int(number[0]))] if sid and number else []
 
 
-def _member_tests(names: Sequence[str]) -> str:
+def member_tests(names: Sequence[str]) -> str:
+    """Filter parts for the groups that hold any of some entries."""
     escaped = [escape(name) for name in names]
-    return "".join(f"(member={name})(uniqueMember={name})" for name in escaped)
+    return "".join(f"({attribute}={name})" for name in escaped for attribute in DN_LISTS)

@@ -11,11 +11,16 @@ ATTRIBUTE_NAMES = {
     "organizationname": "o", "2.5.4.6": "c", "countryname": "c", "0.9.2342.19200300.100.1.25": "dc",
     "domaincomponent": "dc", "0.9.2342.19200300.100.1.1": "uid", "userid": "uid",
 }  # fmt: skip
+PLAIN = re.compile(r"(?:(?:uid|cn|ou|dc|o|c)=[a-z0-9._@-]+(?: [a-z0-9._@-]+)*(?:,|$))+")
 
 
 @lru_cache(maxsize=20_000)
 def normalise(dn: str) -> str:
     """One spelling for every way to write the same name: escapes, case, spaces, accents, order within an RDN."""
+    lower = dn.lower()
+    # Nearly every name is plain, and a group may have 50,000 of them.
+    if PLAIN.fullmatch(lower) and lower[-1] != ",":
+        return lower
     return ",".join(_relative(part) for part in _split(dn, ",;"))
 
 

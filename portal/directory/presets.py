@@ -13,27 +13,54 @@ COMMON_ATTRIBUTES = {
     "manager": "manager",
     "language": "preferredLanguage",
 }
+ANY_GROUP = "".join(
+    f"(objectClass={name})"
+    for name in ("groupOfNames", "groupOfUniqueNames", "groupOfMembers", "groupOfURLs", "posixGroup")
+)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Defaults for one product. `id_attribute` is the identifier that survives a rename."""
+    """Defaults for one product.
+
+    Attributes:
+        id_attribute: the identifier that survives a rename.
+        dn_attribute: an indexed attribute by which entries are found by their DN; "" where there is none.
+        security_ids: groups are told by the SIDs in `tokenGroups` and `primaryGroupID`.
+        member_of_is_sure: the server itself keeps `memberOf` true; elsewhere it is believed of groups
+            that show no list of members without him, since OpenLDAP's overlay may lag behind such a list.
+        member_of_is_effective: `memberOf` also names the groups one is in through others.
+        password_policy: the server says by a control why a bind is refused, or must be followed by a change.
+    """
 
     id_attribute: str
     login_attributes: tuple[str, ...]
     people_filter: str
+    groups_filter: str
+    dn_attribute: str = ""
+    security_ids: bool = False
+    member_of_is_sure: bool = True
+    member_of_is_effective: bool = False
+    password_policy: bool = False
     attributes: Mapping[str, str] = field(default_factory=lambda: COMMON_ATTRIBUTES)
 
 
 PRESETS = {
-    "openldap": Preset("entryUUID", ("uid",), "(objectClass=person)"),
-    "active_directory": Preset(
-        "objectGUID",
-        ("sAMAccountName", "userPrincipalName"),
-        # Bit 2 of userAccountControl is a disabled account.
-        "(&(objectCategory=person)(objectClass=user)(!(userAccountControl:1.2.840.113556.1.4.803:=2)))",
-        {**COMMON_ATTRIBUTES, "name": "displayName", "department": "department"},
+    "openldap": Preset(
+        "entryUUID", ("uid",), "(objectClass=person)", f"(|{ANY_GROUP})", dn_attribute="entryDN",
+        member_of_is_sure=False, password_policy=True,
     ),
-    "freeipa": Preset("ipaUniqueID", ("uid",), "(objectClass=posixAccount)"),
-    "lldap": Preset("entryUUID", ("uid",), "(objectClass=person)", {**COMMON_ATTRIBUTES, "department": ""}),
-}
+    "active_directory": Preset(
+        "objectGUID", ("sAMAccountName", "userPrincipalName"), "(&(objectCategory=person)(objectClass=user))",
+        "(objectCategory=group)", dn_attribute="distinguishedName", security_ids=True,
+        attributes={**COMMON_ATTRIBUTES, "name": "displayName", "department": "department"},
+    ),
+    "freeipa": Preset(
+        "ipaUniqueID", ("uid",), "(objectClass=posixAccount)", f"(|(objectClass=ipaUserGroup){ANY_GROUP})",
+        member_of_is_effective=True, password_policy=True,
+    ),
+    "lldap": Preset(
+        "entryUUID", ("uid",), "(objectClass=person)", "(objectClass=groupOfUniqueNames)",
+        attributes={**COMMON_ATTRIBUTES, "department": ""},
+    ),
+}  # fmt: skip

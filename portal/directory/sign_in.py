@@ -1,7 +1,8 @@
 """Who may come in, and whether he still may: sign-in, and the groups asked again.
 
-When the directory is down nobody signs in; who is already in keeps browsing with the groups last
-read, and no confirmation is accepted, because *unknown* never grants.
+When the directory is down nobody signs in and no confirmation is accepted, because *unknown* never grants, and
+nobody is put out, because it never takes away either. Who is already in browses with the groups last read
+(`[directory] when_down = "browse"`), or waits until the directory answers (`"nothing"`).
 """
 
 from __future__ import annotations
@@ -74,19 +75,29 @@ def _ask_directory(
     return answer
 
 
-def refresh(database: Database, directory: LdapDirectory, account: Account) -> Account | None:
+def refresh(
+    database: Database, directory: LdapDirectory, account: Account, when_down: str = "browse"
+) -> Account | None:
     """Read a person's groups again when they are older than five minutes.
 
     Returns:
         The account with what is known now; None when the directory surely answered that the person
-        is gone, in which case all his sessions have ended.
+        is gone or may not come in any more, in which case all his sessions have ended.
+
+    Raises:
+        Refused: `directory_down`, when nothing may be done on groups last read.
     """
     if not account.is_stale(clock.now()):
+        return account
+    if when_down == "browse" and directory.is_down:
+        # It failed a moment ago: not every page waits for it anew.
         return account
     answer = directory.read(account.directory_id)
     if isinstance(answer, Unknown):
         log.error("directory_unknown", account=account.id, reason=answer.reason, detail=answer.detail)
-        return account
+        if when_down == "browse":
+            return account
+        raise Refused("directory_down")
     with database.transaction() as session:
         if isinstance(answer, Yes):
             return remember(session, answer)
@@ -107,6 +118,7 @@ def confirmed_account(database: Database, directory: LdapDirectory, account: Acc
         log.error("directory_unknown", account=account.id, reason=answer.reason, detail=answer.detail)
         raise Refused("directory_unknown")
     if isinstance(answer, No):
+        log.warning("account_gone", account=account.id, reason=answer.reason)
         raise Refused("account_gone")
     with database.transaction() as session:
         return remember(session, answer)

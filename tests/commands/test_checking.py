@@ -26,8 +26,8 @@ def test_all_is_well(furnished):
 
 
 @pytest.mark.parametrize(("old", "new", "subject", "found", "remedy"), [
-    ('bind_password = "', 'bind_password = "not-', "Directory", "refuses the service account", "bind_password"),
-    ('bind_dn = "', 'bind_dn = "cn=nobody,', "Directory", "refuses the service account", "bind_dn"),
+    ('bind_password = "', 'bind_password = "not-', "Directory", "is refused", "bind_password"),
+    ('bind_dn = "', 'bind_dn = "cn=nobody,', "Directory", "is refused", "bind_dn"),
     ('urls = ["ldap://127.0.0.1:', 'urls = ["ldap://127.0.0.1:1"] #', "Directory", "cannot be reached", "urls"),
     ('groups_base = "', 'groups_base = "ou=typo,', "Directory", "", "groups_base"),
     ('people_base = "', 'people_base = "ou=typo,', "Directory", "", "people_base"),
@@ -107,7 +107,7 @@ def test_a_wrong_authority_is_named(furnished, company, tmp_path):
 
     [(subject, why, remedy)] = wrong(furnished.json("check", code=1))
 
-    assert (subject, "certificate is not accepted" in why, "ca_file" in remedy) == ("Directory", True, True)
+    assert (subject, "an authority that is not trusted" in why, "ca_file" in remedy) == ("Directory", True, True)
 
 
 def test_a_ca_file_that_is_not_there_is_named(furnished, company):

@@ -50,8 +50,8 @@ def test_every_line_has_its_own_answer_and_a_bad_one_stops_nothing(terminal):
 
 
 @pytest.mark.parametrize(("key", "value", "reason"), [
-    ('bind_password = "', 'bind_password = "not-', "service_account"), ('people_base = "', 'people_base = "ou=x,', "configuration"),
-    ('ca_file = "', 'ca_file = "/nowhere', "tls"),
+    ('bind_password = "', 'bind_password = "not-', "service_account"), ('people_base = "', 'people_base = "ou=x,', "base"),
+    ('ca_file = "', 'ca_file = "/nowhere', "ca_file"),
 ])  # fmt: skip
 def test_a_directory_that_cannot_answer_is_unknown_never_no(key, value, reason, terminal):
     terminal.change(key, value)

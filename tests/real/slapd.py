@@ -14,19 +14,22 @@ from pathlib import Path
 import pytest
 
 from demo.certificates import Authority
+from portal.directory.config import DirectoryConfig
 
 BASE = "dc=acme,dc=example"
 PEOPLE, GROUPS = f"ou=people,{BASE}", f"ou=groups,{BASE}"
 SERVICE, SERVICE_PASSWORD = f"cn=guichet,ou=services,{BASE}", "service"
-SCHEMAS = ("core", "cosine", "nis", "inetorgperson")
+SCHEMAS = ("core", "cosine", "nis", "inetorgperson", "dyngroup")
 AWKWARD = ("Dupont\\, Zoé", "R\\+D", "deux\\\\barres", "\\#dièse", 'a\\"b', "x\\;y", "L'Été", "l\\3Cg\\3E")
 
 CONFIG = """
 {schemas}
+{definitions}
 pidfile {folder}/slapd.pid
 argsfile {folder}/slapd.args
 modulepath /usr/lib/ldap
 moduleload back_mdb
+{modules}
 TLSCACertificateFile {folder}/ca.pem
 TLSCertificateFile {certificate}
 TLSCertificateKeyFile {key}
@@ -37,10 +40,12 @@ suffix "{base}"
 rootdn "cn=root,{base}"
 rootpw root
 directory {folder}/db
-maxsize 33554432
-access to attrs=userPassword by anonymous auth by * none
-access to * by dn.exact="{service}" read by self read by * none
+maxsize 268435456
+{access}
+{overlays}
 """
+ACCESS = """access to attrs=userPassword by anonymous auth by * none
+access to * by dn.exact="{service}" read by self read by * none"""
 
 
 @dataclass
@@ -99,9 +104,10 @@ def require_slapd() -> str:
 
 
 def make_slapd(
-    folder: Path, *, sizelimit: int = 500, names: tuple[str, ...] = ("127.0.0.1", "localhost"), expired: bool = False
-) -> Slapd:
-    """A slapd with the sample directory, started."""
+    folder: Path, *, sizelimit: int | str = 500, names: tuple[str, ...] = ("127.0.0.1", "localhost"), expired: bool = False,
+    more: str = "", modules: tuple[str, ...] = (), overlays: str = "", access: str = ACCESS, definitions: str = "",
+) -> Slapd:  # fmt: skip
+    """A slapd with the sample directory and `more` LDIF, started."""
     program = require_slapd()
     folder.mkdir(parents=True, exist_ok=True)
     issued = Authority.create(folder, f"CA of {folder.name}").issue(list(names), expired=expired)
@@ -111,29 +117,25 @@ def make_slapd(
     config.write_text(
         CONFIG.format(
             schemas=schemas,
+            definitions=definitions,
+            modules="\n".join(f"moduleload {name}" for name in modules),
+            overlays=overlays,
+            access=access.format(service=SERVICE),
             folder=folder,
             base=BASE,
-            service=SERVICE,
             certificate=issued.cert_path,
             key=issued.key_path,
             sizelimit=sizelimit,
         )
     )
     ldif = folder / "people.ldif"
-    ldif.write_text(_ldif(), encoding="utf-8")
-    subprocess.run(
-        [
-            program.replace("slapd", "slapadd") if "sbin" in program else "slapadd",
-            "-q",
-            "-f",
-            str(config),
-            "-l",
-            str(ldif),
-        ],
-        check=True,
-        capture_output=True,
+    ldif.write_text(_ldif() + "\n" + more, encoding="utf-8")
+    slapadd = program.replace("slapd", "slapadd") if "sbin" in program else "slapadd"
+    done = subprocess.run(
+        [slapadd, "-q", "-f", str(config), "-l", str(ldif)], check=False, capture_output=True, text=True,
         env={**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin"},
-    )
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
     port, tls_port = free_port(), free_port()
     made = Slapd(folder, port, tls_port, folder / "ca.pem")
     made.command = [
@@ -149,29 +151,40 @@ def make_slapd(
     return made
 
 
-def _entry(dn: str, *lines: str) -> str:
+def site(slapd: Slapd, **changes: object) -> DirectoryConfig:
+    """How a portal is told of this server."""
+    values: dict[str, object] = {
+        "urls": [slapd.url], "start_tls": True, "ca_file": str(slapd.ca_file), "bind_dn": SERVICE,
+        "bind_password": SERVICE_PASSWORD, "people_base": PEOPLE, "groups_base": GROUPS, "timeout": 3,
+    }  # fmt: skip
+    return DirectoryConfig(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def entry(dn: str, *lines: str) -> str:
+    """An entry, in LDIF."""
     return "\n".join([f"dn:: {base64.b64encode(dn.encode()).decode()}", *lines, ""])
 
 
-def _line(name: str, value: str) -> str:
+def line(name: str, value: str) -> str:
+    """An attribute of any content, in LDIF."""
     return f"{name}:: {base64.b64encode(value.encode()).decode()}"
 
 
-def _person(login: str, dn: str = "", password: str = "secret") -> str:
-    dn = dn or f"uid={login},{PEOPLE}"
-    return _entry(
-        dn,
-        "objectClass: inetOrgPerson",
-        _line("uid", login),
-        _line("cn", login.title()),
-        "sn: X",
-        _line("userPassword", password),
-    )
+def person(
+    login: str, dn: str = "", password: str = "secret", more: tuple[str, ...] = (), classes: tuple[str, ...] = ()
+) -> str:
+    """Somebody, in LDIF."""
+    kinds = [f"objectClass: {name}" for name in ("inetOrgPerson", *classes)]
+    return entry(
+        dn or f"uid={login},{PEOPLE}", *kinds, line("uid", login), line("cn", login.title()), "sn: X",
+        line("userPassword", password), *more,
+    )  # fmt: skip
 
 
-def _group(dn: str, *members: str) -> str:
-    return _entry(
-        dn, "objectClass: groupOfNames", _line("cn", _plain(dn)), *(_line("member", member) for member in members)
+def group(dn: str, *members: str) -> str:
+    """A group of DNs, in LDIF."""
+    return entry(
+        dn, "objectClass: groupOfNames", line("cn", _plain(dn)), *(line("member", member) for member in members)
     )
 
 
@@ -182,24 +195,24 @@ def _plain(dn: str) -> str:
 
 def _ldif() -> str:
     entries = [
-        _entry(BASE, "objectClass: dcObject", "objectClass: organization", "dc: acme", "o: Acme"),
-        *(_entry(f"ou={name},{BASE}", "objectClass: organizationalUnit", f"ou: {name}") for name in ("people", "groups", "services", "elsewhere")),
-        _entry(f"ou=branch,{PEOPLE}", "objectClass: organizationalUnit", "ou: branch"),
-        _entry(SERVICE, "objectClass: person", "cn: guichet", "sn: guichet", f"userPassword: {SERVICE_PASSWORD}"),
-        _person("zoe"), _person("eleve", password="\u00e9t\u00e9"), _person("decompose", password="e\u0301te\u0301"),
-        _person("double"), _person("double", f"uid=double,ou=branch,{PEOPLE}"),
-        _person("outside", f"uid=outside,ou=elsewhere,{BASE}"), _person("am\u00e9lie"),
-        _entry(f"uid=alias,{PEOPLE}", "objectClass: alias", "objectClass: extensibleObject", "uid: alias", f"aliasedObjectName: uid=outside,ou=elsewhere,{BASE}"),
-        _entry(f"ou=referral,{PEOPLE}", "objectClass: referral", "objectClass: extensibleObject", "ou: referral", "ref: ldap://127.0.0.1:1/dc=other"),
-        _group(f"cn=inner,{GROUPS}", f"uid=zoe,{PEOPLE}", f"cn=outer,{GROUPS}"),
-        _group(f"cn=middle,{GROUPS}", f"cn=inner,{GROUPS}"),
-        _group(f"cn=outer,{GROUPS}", f"cn=middle,{GROUPS}"),
-        _group(f"cn=others,{GROUPS}", f"uid=eleve,{PEOPLE}"),
-        _entry(f"cn=unique,{GROUPS}", "objectClass: groupOfUniqueNames", "cn: unique", f"uniqueMember: uid=zoe,{PEOPLE}"),
-        _entry(f"cn=posix,{GROUPS}", "objectClass: posixGroup", "cn: posix", "gidNumber: 100", "memberUid: zoe"),
+        entry(BASE, "objectClass: dcObject", "objectClass: organization", "dc: acme", "o: Acme"),
+        *(entry(f"ou={name},{BASE}", "objectClass: organizationalUnit", f"ou: {name}") for name in ("people", "groups", "services", "elsewhere")),
+        entry(f"ou=branch,{PEOPLE}", "objectClass: organizationalUnit", "ou: branch"),
+        entry(SERVICE, "objectClass: person", "cn: guichet", "sn: guichet", f"userPassword: {SERVICE_PASSWORD}"),
+        person("zoe"), person("eleve", password="\u00e9t\u00e9"), person("decompose", password="e\u0301te\u0301"),
+        person("double"), person("double", f"uid=double,ou=branch,{PEOPLE}"),
+        person("outside", f"uid=outside,ou=elsewhere,{BASE}"), person("am\u00e9lie"),
+        entry(f"uid=alias,{PEOPLE}", "objectClass: alias", "objectClass: extensibleObject", "uid: alias", f"aliasedObjectName: uid=outside,ou=elsewhere,{BASE}"),
+        entry(f"ou=referral,{PEOPLE}", "objectClass: referral", "objectClass: extensibleObject", "ou: referral", "ref: ldap://127.0.0.1:1/dc=other"),
+        group(f"cn=inner,{GROUPS}", f"uid=zoe,{PEOPLE}", f"cn=outer,{GROUPS}"),
+        group(f"cn=middle,{GROUPS}", f"cn=inner,{GROUPS}"),
+        group(f"cn=outer,{GROUPS}", f"cn=middle,{GROUPS}"),
+        group(f"cn=others,{GROUPS}", f"uid=eleve,{PEOPLE}"),
+        entry(f"cn=unique,{GROUPS}", "objectClass: groupOfUniqueNames", "cn: unique", f"uniqueMember: uid=zoe,{PEOPLE}"),
+        entry(f"cn=posix,{GROUPS}", "objectClass: posixGroup", "cn: posix", "gidNumber: 100", "memberUid: zoe"),
     ]  # fmt: skip
     for number, name in enumerate(AWKWARD):
-        attributes = (f"uid: awkward{number}", _line("cn", _plain(f"cn={name},ou=x")), "sn: X", "userPassword: secret")
-        entries.append(_entry(f"cn={name},{PEOPLE}", "objectClass: inetOrgPerson", *attributes))
-        entries.append(_group(f"cn={name},{GROUPS}", f"cn={name},{PEOPLE}"))
+        attributes = (f"uid: awkward{number}", line("cn", _plain(f"cn={name},ou=x")), "sn: X", "userPassword: secret")
+        entries.append(entry(f"cn={name},{PEOPLE}", "objectClass: inetOrgPerson", *attributes))
+        entries.append(group(f"cn={name},{GROUPS}", f"cn={name},{PEOPLE}"))
     return "\n".join(entries)
