@@ -27,6 +27,8 @@ from portal.checkout.verification import verify
 from portal.database import Database
 from portal.directory.accounts import Account, remember
 from portal.directory.answers import Person, Yes
+from portal.mail.addresses import Recipient
+from portal.mail.messages import Mail, post
 from portal.migrations import schema
 from portal.outbox import LEASE_S, LeaseLost
 from tests.checkout.other_sides import ANYWHERE
@@ -107,6 +109,16 @@ def test_two_clicks_deliver_and_charge_once(buyer, company, installation, work):
     assert [charge.state for charge in company.operator.book.charges()] == ["succeeded"]
     assert compare(installation.means).differences == []
     assert verify(installation.database, installation.storage) == []
+
+
+def test_a_mail_is_stored_and_sent(company, installation, work):
+    with installation.database.transaction() as session:
+        post(session, Recipient("zoe@acme.example", "Dupont, Zoé"), "É" * 300, "Bonjour\x00 Zoé\n", "fr")
+    work()
+
+    assert [letter.text for letter in company.mailbox.letters()] == ["Bonjour Zoé\n"]
+    with installation.database.reading() as session:
+        assert session.scalars(select(Mail.state)).all() == ["sent"]
 
 
 def test_whatever_is_typed_is_answered_as_on_sqlite(buyer):
