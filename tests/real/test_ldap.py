@@ -55,7 +55,9 @@ def test_somebody_who_is_gone(directory):
     ("zoe", "secret\0", "bad_characters"), ("z\toe", "secret", "bad_characters"), ("z" * 300, "secret", "bad_characters"),
     ("*", "secret", "unknown_person"), ("zoe)(uid=*", "secret", "unknown_person"),
 ])  # fmt: skip
-def test_every_no_has_its_reason_and_nothing_empty_or_controlling_reaches_the_directory_t8_t10(login, password, reason, directory):
+def test_every_no_has_its_reason_and_nothing_empty_or_controlling_reaches_the_directory_t8_t10(
+    login, password, reason, directory
+):
     answer = directory.sign_in(login, password)
     assert isinstance(answer, No)
     assert answer.reason == reason

@@ -130,7 +130,11 @@ def test_an_empty_service_name_is_never_taken_for_a_person_t8(slapd):
 def test_a_group_dn_written_otherwise_is_the_same_group_t14(slapd, directory):
     [group] = directory.find_group(f"cn=Dupont\\, Zoé,{GROUPS}")
 
-    for written in (f"CN=dupont\\2C zo\\C3\\A9 , {GROUPS.upper()}", f'cn="Dupont, Zoé",{GROUPS}', f"2.5.4.3=Dupont\\, Zoe\u0301,{GROUPS}"):
+    for written in (
+        f"CN=dupont\\2C zo\\C3\\A9 , {GROUPS.upper()}",
+        f'cn="Dupont, Zoé",{GROUPS}',
+        f"2.5.4.3=Dupont\\, Zoe\u0301,{GROUPS}",
+    ):
         assert directory.find_group(written) == [group]
 
 
