@@ -32,6 +32,10 @@ from portal.directory.config import DirectoryConfig, DirectoryUnknown
 from portal.directory.standing import PASSWORD_POLICY
 from portal.directory.tls import Certificate, certificate
 
+# A group of 50,000 is one message of megabytes, and names of attributes are compared here, in `raw_values`.
+ldap3.set_config_parameter("SOCKET_SIZE", 65_536)
+ldap3.set_config_parameter("CASE_INSENSITIVE_ATTRIBUTE_NAMES", False)
+
 ENTRY, CHILDREN, SUBTREE = ldap3.BASE, ldap3.LEVEL, ldap3.SUBTREE
 PAGING = "1.2.840.113556.1.4.319"
 SUCCESS, TIME_LIMIT, SIZE_LIMIT, ADMIN_LIMIT, NO_SUCH_OBJECT, INVALID_DN = 0, 3, 4, 11, 32, 34
@@ -67,8 +71,11 @@ class Bound:
 
 def raw_values(entry: Entry, name: str) -> list[bytes]:
     """An attribute's values, however the server writes its name."""
+    found: dict[str, list[bytes] | None] = entry["raw_attributes"]
+    if name in found:
+        return found[name] or []
     lower = name.lower()
-    return next((values for key, values in entry["raw_attributes"].items() if key.lower() == lower), [])
+    return next((values or [] for key, values in found.items() if key.lower() == lower), [])
 
 
 def escape(value: str) -> str:
@@ -151,8 +158,8 @@ class Link:
         )  # fmt: skip
         server.deadline = deadline
         connection = ldap3.Connection(
-            server, user=dn or None, password=password.encode() if dn else None, client_strategy=ldap3.SAFE_SYNC,
-            auto_bind=ldap3.AUTO_BIND_NONE, auto_referrals=False, check_names=False,
+            server, user=dn or None, password=password.encode() if dn else None, client_strategy=ldap3.SYNC,
+            auto_bind=ldap3.AUTO_BIND_NONE, auto_referrals=False, check_names=False, return_empty_attributes=False,
             authentication=ldap3.SIMPLE if dn else ldap3.ANONYMOUS,
         )  # fmt: skip
         try:
@@ -177,9 +184,10 @@ class Link:
         """T8, T9: one simple bind, with the password's own bytes. Raises `Broken`."""
         controls = [(PASSWORD_POLICY, False, None)] if with_policy else None
         try:
-            status, result, _response, _request = self._connection.bind(read_server_info=False, controls=controls)
+            status = self._connection.bind(read_server_info=False, controls=controls)
         except (LDAPException, OSError) as error:
             raise Broken(_reason_of(error), f"{self.url}: bind: {error}") from error
+        result = self._connection.result
         policy = (result.get("controls") or {}).get(PASSWORD_POLICY, {}).get("value") or b""
         code = int(result["result"])
         if code == SUCCESS and not (
@@ -202,7 +210,7 @@ class Link:
             DirectoryUnknown: the server refuses the question.
         """
         try:
-            _status, result, response, _request = self._connection.search(
+            self._connection.search(
                 base, test, scope, ldap3.DEREF_NEVER, attributes=attributes, paged_size=page or None,
                 paged_cookie=cookie or None,
             )  # fmt: skip
@@ -212,6 +220,8 @@ class Link:
             raise DirectoryUnknown("configuration", f"{test!r} is no valid filter") from error
         except LDAPException as error:
             raise DirectoryUnknown("answer", f"{type(error).__name__}: {error}") from error
+        # T12: nobody else uses this connection meanwhile, so that its answer need not be copied.
+        result, response = self._connection.result, self._connection.response
         code = result["result"]
         said = f"search under {base!r}: {result['description']} {result.get('message', '')}".strip()
         if code in {BUSY, UNAVAILABLE}:

@@ -18,7 +18,7 @@ from portal.directory.servers import LdapServers
 from portal.directory.vocabulary import Vocabulary
 
 LONGEST_LOGIN, LONGEST_PASSWORD = 256, 1024
-LONGEST_LISTING_S = 30.0
+LONGEST_LISTING_S = 60.0
 """Reading a group of thousands is asked for by an administrator, who waits for it; no sign-in does."""
 
 
@@ -87,7 +87,7 @@ class LdapDirectory:
         return self._groups.count(group, self._deadline())
 
     def members(self, group: Group) -> frozenset[Person]:
-        """Everybody who is effectively in a group and may come in; a group of thousands may take some seconds."""
+        """Everybody who is effectively in a group and may come in, with id, login and name; thousands take some seconds."""
         return self._groups.members(group, self._deadline(LONGEST_LISTING_S))
 
     def search_people(self, text: str, limit: int = 20) -> list[Person]:

@@ -72,7 +72,7 @@ class Groups:
         return count
 
     def members(self, group: Group, deadline: float) -> frozenset[Person]:
-        """Everybody who is effectively in a group, and may come in."""
+        """Everybody who is effectively in a group, and may come in, with id, login and name."""
         read = self._said_by_people if self._preset.security_ids else self._said_by_groups
         people = (self._words.employee(entry) for entry in read(group.dn, deadline))
         return frozenset(person for person in people if person)
@@ -103,7 +103,7 @@ class Groups:
 
     def _everybody(self, tests: str, deadline: float) -> Iterator[Entry]:
         test = self._words.people_test(tests)
-        return self._servers.every(self._config.people_base, test, self._words.person_attributes, deadline)
+        return self._servers.every(self._config.people_base, test, self._words.listing_attributes, deadline)
 
     def _said_by_people(self, dn: str, deadline: float) -> Iterator[Entry]:
         """Who says he is in a group, or in one of those that say they are in it."""
@@ -126,7 +126,7 @@ class Groups:
         logins: set[str] = set()
         level, seen = [dn], {normalise(dn)}
         while level:
-            read = list(self._named(self._base, self._words.groups_filter, level, deadline))
+            read = list(self._listing(level, deadline))
             groups += read
             logins.update(login for entry in read for login in texts(entry, LOGIN_LIST))
             listed = {normalise(name): name for entry in read for kind in DN_LISTS for name in texts(entry, kind)}
@@ -135,13 +135,19 @@ class Groups:
             seen |= new.keys()
             level = list(new.values()) if self._config.nested else []
         below = [name for name in names.values() if is_below(name, self._config.people_base)]
-        yield from self._named(self._config.people_base, self._words.people_filter, below, deadline)
+        yield from read_named(
+            self._servers, self._words.login_attributes, self._config.people_base, self._words.people_filter, below,
+            self._words.listing_attributes, deadline,
+        )  # fmt: skip
         yield from self._with_logins(logins, deadline)
         yield from self._people_saying(groups, deadline)
 
-    def _named(self, base: str, test: str, dns: list[str], deadline: float) -> Iterator[Entry]:
-        attributes = [*LISTS, *self._words.group_attributes] if base == self._base else self._words.person_attributes
-        return read_named(self._servers, self._preset.dn_attribute, base, test, dns, attributes, deadline)
+    def _listing(self, dns: list[str], deadline: float) -> Iterator[Entry]:
+        """Those of some entries that are groups, with their lists."""
+        return read_named(
+            self._servers, (self._preset.dn_attribute,), self._base, self._words.groups_filter, dns,
+            [*self._words.group_attributes, *LISTS], deadline,
+        )  # fmt: skip
 
     def _with_logins(self, logins: set[str], deadline: float) -> Iterator[Entry]:
         """memberUid is compared to the letter, other than a login."""

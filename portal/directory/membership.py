@@ -94,7 +94,7 @@ class Membership:
         if not self._preset.member_of_is_sure:
             attributes += [*DN_LISTS, LOGIN_LIST]
         read = read_named(
-            self._servers, self._preset.dn_attribute, self._base, self._words.groups_filter, list(new.values()),
+            self._servers, (self._preset.dn_attribute,), self._base, self._words.groups_filter, list(new.values()),
             attributes, deadline,
         )  # fmt: skip
         return [group for group in read if self._preset.member_of_is_sure or self._agrees(group, entries)]

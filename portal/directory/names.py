@@ -24,6 +24,14 @@ def normalise(dn: str) -> str:
     return ",".join(_relative(part) for part in _split(dn, ",;"))
 
 
+def first_part(dn: str) -> tuple[str, str]:
+    """The attribute and the value that name an entry among its neighbours; ("", "") when there are several."""
+    pairs = _split(_split(dn, ",;")[0], "+")
+    name, _, value = pairs[0].partition("=")
+    name = name.strip().lower().removeprefix("oid.")
+    return (ATTRIBUTE_NAMES.get(name, name), _decode(value)) if len(pairs) == 1 else ("", "")
+
+
 def _split(text: str, separators: str) -> list[str]:
     parts, start, escaped, quoted = [], 0, False, False
     for position, letter in enumerate(text):

@@ -47,7 +47,7 @@ class Preset:
 
 PRESETS = {
     "openldap": Preset(
-        "entryUUID", ("uid",), "(objectClass=person)", f"(|{ANY_GROUP})", dn_attribute="entryDN",
+        "entryUUID", ("uid",), "(objectClass=person)", f"(|{ANY_GROUP})",
         member_of_is_sure=False, password_policy=True,
     ),
     "active_directory": Preset(

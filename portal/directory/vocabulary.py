@@ -28,6 +28,9 @@ class Vocabulary:
         ties = ["objectSid", "primaryGroupID"] if preset.security_ids else ["gidNumber"]
         self.group_attributes = ["cn", self.id_attribute, "memberOf", *ties]
         named = filter(None, self.attributes.values())
+        self.listing_attributes = [
+            self.id_attribute, *self.login_attributes, self.attributes.get("name") or "cn", *STANDING_ATTRIBUTES,
+        ]  # fmt: skip
         self.person_attributes = list(dict.fromkeys([
             self.id_attribute, *self.login_attributes, *named, *STANDING_ATTRIBUTES, "memberOf", *ties,
         ]))  # fmt: skip
@@ -60,8 +63,9 @@ class Vocabulary:
         def first(name: str) -> str:
             return next(iter(texts(entry, name)), "") if name else ""
 
+        login = next((value for name in self.login_attributes for value in texts(entry, name)), "")
         facts = {fact: first(self.attributes.get(fact, "")) for fact in PERSON_FACTS}
-        return Person(id=identifier, dn=entry["dn"], login=first(self.login_attributes[0]), **facts)
+        return Person(id=identifier, dn=entry["dn"], login=login, **facts)
 
     def logins(self, entry: Entry) -> list[str]:
         """Every login an entry answers to under its first attribute."""
@@ -72,8 +76,9 @@ class Vocabulary:
         return barred(partial(raw_values, entry))
 
     def employee(self, entry: Entry) -> Person | None:
-        """Who an entry is; None for nobody, and for somebody who may not come in."""
-        return None if self.barred(entry) else self.person(entry)
+        """Who an entry is; None for nobody, and for somebody who could not come in."""
+        person = None if self.barred(entry) else self.person(entry)
+        return person if person and person.login else None
 
     def group(self, entry: Entry) -> Group:
         """The group an entry is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -40,7 +41,8 @@ suffix "{base}"
 rootdn "cn=root,{base}"
 rootpw root
 directory {folder}/db
-maxsize 268435456
+maxsize 1073741824
+{indexes}
 {access}
 {overlays}
 """
@@ -106,6 +108,7 @@ def require_slapd() -> str:
 def make_slapd(
     folder: Path, *, sizelimit: int | str = 500, names: tuple[str, ...] = ("127.0.0.1", "localhost"), expired: bool = False,
     more: str = "", modules: tuple[str, ...] = (), overlays: str = "", access: str = ACCESS, definitions: str = "",
+    indexes: str = "",
 ) -> Slapd:  # fmt: skip
     """A slapd with the sample directory and `more` LDIF, started."""
     program = require_slapd()
@@ -120,6 +123,7 @@ def make_slapd(
             definitions=definitions,
             modules="\n".join(f"moduleload {name}" for name in modules),
             overlays=overlays,
+            indexes=f"index {indexes}" if indexes else "",
             access=access.format(service=SERVICE),
             folder=folder,
             base=BASE,
@@ -189,8 +193,14 @@ def group(dn: str, *members: str) -> str:
 
 
 def _plain(dn: str) -> str:
-    value = dn.split("=", 1)[1].split(",ou=")[0]
-    return value.replace("\\3C", "<").replace("\\3E", ">").replace("\\", "") if "\\\\" not in value else "deux\\barres"
+    """The value of a DN's first part, without its escapes."""
+    value = re.match(r"[^=]+=((?:\\[0-9A-Fa-f]{2}|\\.|[^,])*)", dn)
+    assert value, dn
+    return re.sub(
+        r"\\([0-9A-Fa-f]{2}|.)",
+        lambda found: bytes.fromhex(found[1]).decode() if len(found[1]) == 2 else found[1],
+        value[1],
+    )
 
 
 def _ldif() -> str:
