@@ -130,7 +130,7 @@ def test_a_login_is_resolved_step_by_step_with_the_very_filters(slapd):
     found = LdapDirectory(site(slapd)).diagnose("zoe")[5:]
 
     assert all(each.ok for each in found)
-    assert [each.params["filter"] for each in found if each.code == "asked"][0] == "(&(objectClass=person)(uid=zoe))"
+    assert next(each.params["filter"] for each in found if each.code == "asked") == "(&(objectClass=person)(uid=zoe))"
     groups = {each.params["name"]: each.params["id"] for each in found if each.code == "in_group"}
     assert set(groups) == {"inner", "middle", "outer", "unique", "posix"}
     assert all(len(identifier) == 36 for identifier in groups.values())
