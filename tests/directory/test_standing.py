@@ -41,7 +41,9 @@ def test_an_entry_says_whether_its_account_is_barred(attribute, value, why):
     ("533", "disabled"), ("701", "expired"), ("773", "must_change"), ("775", "locked"), ("80090346", "wrong_password"),
 ])  # fmt: skip
 def test_the_sub_code_of_active_directory_is_read(data, why):
-    message = f"invalidCredentials 80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, data {data}, v4563"
+    message = (
+        f"invalidCredentials 80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, data {data}, v4563"
+    )
 
     assert refusal(49, message, b"") == why
 
@@ -63,6 +65,8 @@ def test_no_bytes_of_a_control_break_the_reading(value):
     assert isinstance(policy_error(value), str)
 
 
-@given(st.binary(max_size=20), st.sampled_from(["userAccountControl", "accountExpires", "shadowExpire", "nsAccountLock"]))
+@given(
+    st.binary(max_size=20), st.sampled_from(["userAccountControl", "accountExpires", "shadowExpire", "nsAccountLock"])
+)
 def test_no_bytes_of_an_attribute_break_the_reading(value, attribute):
     assert barred(lambda name: [value] if name == attribute else []) in {"", "disabled", "expired"}

@@ -135,7 +135,9 @@ def test_a_directory_that_stops_in_mid_session_lets_browse_and_deactivates_nobod
 
 
 @pytest.mark.parametrize("when_down", ["nothing"], indirect=True)
-def test_where_nothing_may_be_done_on_old_groups_all_wait_and_nobody_is_put_out(zoe, slapd, installation, company, later):
+def test_where_nothing_may_be_done_on_old_groups_all_wait_and_nobody_is_put_out(
+    zoe, slapd, installation, company, later
+):
     token = zoe.ask_price("registre-kbis", siren=SIREN)
     slapd.stop()
     later(minutes=4)
@@ -207,7 +209,9 @@ def test_a_rule_keeps_its_group_through_a_rename(zoe, slapd, installation):
     )
     admin.modify_dn(f"cn=outer,{GROUPS}", "cn=acheteurs")
     # Without the refint overlay, members that named the group are on the directory's administrator.
-    admin.modify(f"cn=inner,{GROUPS}", {"member": [("MODIFY_REPLACE", [f"uid=zoe,{PEOPLE}", f"cn=acheteurs,{GROUPS}"])]})
+    admin.modify(
+        f"cn=inner,{GROUPS}", {"member": [("MODIFY_REPLACE", [f"uid=zoe,{PEOPLE}", f"cn=acheteurs,{GROUPS}"])]}
+    )
     admin.unbind()
 
     assert installation.directory.group(Group(f"cn=acheteurs,{GROUPS}")).name == "acheteurs"
