@@ -1,4 +1,4 @@
-"""The loopback company: a directory, an operator and merchants, on real sockets with the real protocols."""
+"""The loopback company: a directory, an operator, merchants and a mail server, on real sockets with the real protocols."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from demo import people
 from demo.certificates import Authority
 from demo.console import ConsoleServer
 from demo.directory import DirectoryServer
+from demo.mailbox import MailboxServer
 from demo.merchants import MerchantsServer
 from demo.operator import OperatorServer
 
@@ -44,6 +45,15 @@ token_url = "{operator_url}/oauth2/token"
 client_id = "guichet-demo"
 client_secret = "secret-demo"
 line = "+33123456789"
+
+[mail]
+host = "127.0.0.1"
+port = {mail_port}
+security = "starttls"
+ca_file = "{ca_file}"
+user = "{mail_user}"
+password = "{mail_password}"
+sender = "guichet@acme.example"
 """
 MERCHANT = """
 [merchants.{key}]
@@ -60,6 +70,7 @@ class Company:
     directory: DirectoryServer
     operator: OperatorServer
     merchants: MerchantsServer
+    mailbox: MailboxServer
     console: ConsoleServer
     ca_file: Path
 
@@ -73,7 +84,8 @@ class Company:
                 service_dn=people.SERVICE_DN, service_password=people.SERVICE_PASSWORD,
                 people_base=people.PEOPLE_BASE, groups_base=people.GROUPS_BASE,
                 admin_group=people.GROUP_INFORMATIQUE, finance_group=people.GROUP_FINANCE,
-                operator_url=self.operator.url,
+                operator_url=self.operator.url, mail_port=self.mailbox.port,
+                mail_user=people.MAIL_USER, mail_password=people.MAIL_PASSWORD,
             )
         ]  # fmt: skip
         for key, connector, secrets in DEMO_MERCHANTS:
@@ -83,17 +95,19 @@ class Company:
 
     def stop(self) -> None:
         """End every server."""
-        for server in (self.console, self.merchants, self.operator, self.directory):
+        for server in (self.console, self.mailbox, self.merchants, self.operator, self.directory):
             server.stop()
 
 
 def start_company(folder: Path, console_port: int = 0) -> Company:
     """Start every server on free loopback ports; certificates are written to `folder`."""
     authority = Authority.create(folder)
-    directory = DirectoryServer(people.sample_tree(), certificate=authority.issue(["127.0.0.1", "localhost"]))
+    certificate = authority.issue(["127.0.0.1", "localhost"])
+    directory = DirectoryServer(people.sample_tree(), certificate=certificate)
     operator, merchants = OperatorServer(), MerchantsServer()
-    for server in (directory, operator, merchants):
+    mailbox = MailboxServer(people.MAIL_USER, people.MAIL_PASSWORD, certificate=certificate)
+    for server in (directory, operator, merchants, mailbox):
         server.start()
-    console = ConsoleServer(directory, operator, merchants, port=console_port)
+    console = ConsoleServer(directory, operator, merchants, mailbox, port=console_port)
     console.start()
-    return Company(directory, operator, merchants, console, folder / "ca.pem")
+    return Company(directory, operator, merchants, mailbox, console, folder / "ca.pem")

@@ -1,4 +1,4 @@
-"""The demonstration's own page: the three other books, live, and ways to break things."""
+"""The demonstration's own page: the other books, live, and ways to break things."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from demo.directory import DirectoryServer
+from demo.mailbox import MailboxServer
 from demo.merchants import MerchantsServer
 from demo.operator import OperatorServer
 
@@ -32,6 +33,14 @@ MERCHANT_FAULTS = {
     "cut_reply": "Réponse coupée / Reply cut",
     "bad_document": "Mauvais document / Wrong document",
 }
+MAIL_FAULTS = {
+    "": "Tout va bien / All well",
+    "down": "Injoignable / Down",
+    "busy": "Demande de revenir plus tard / Asks to come back later (451)",
+    "refuse": "Refuse le destinataire / Refuses the recipient (550)",
+    "sender": "Refuse l'expéditeur / Refuses the sender (553)",
+    "cut_reply": "Accepte sans le dire / Takes the mail and says nothing",
+}
 MERCHANTS = ("registre", "lesechos", "quidonc", "coface", "netpme")
 
 
@@ -44,10 +53,11 @@ class ConsoleServer:
     """The page's server, on loopback only."""
 
     def __init__(
-        self, directory: DirectoryServer, operator: OperatorServer, merchants: MerchantsServer, port: int = 0
-    ) -> None:
+        self, directory: DirectoryServer, operator: OperatorServer, merchants: MerchantsServer, mailbox: MailboxServer,
+        port: int = 0,
+    ) -> None:  # fmt: skip
         self.faults: dict[str, str] = {}
-        app = console_app(directory, operator, merchants, self.faults)
+        app = console_app(directory, operator, merchants, mailbox, self.faults)
         self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_SilentHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -68,8 +78,9 @@ class ConsoleServer:
 
 
 def console_app(
-    directory: DirectoryServer, operator: OperatorServer, merchants: MerchantsServer, faults: dict[str, str]
-) -> Flask:
+    directory: DirectoryServer, operator: OperatorServer, merchants: MerchantsServer, mailbox: MailboxServer,
+    faults: dict[str, str],
+) -> Flask:  # fmt: skip
     """The page over running servers."""
     app = Flask("demo", template_folder=str(Path(__file__).parent / "templates"))
     app.add_template_filter(_euros, "euros")
@@ -79,9 +90,11 @@ def console_app(
         return {
             "orders": list(reversed(merchants.book.orders()))[:50],
             "charges": list(reversed(operator.book.charges()))[:50],
+            "letters": list(reversed(mailbox.letters()))[:50],
             "groups": tree.groups(), "people": tree.people(), "faults": faults,
             "directory_down": directory.fault is not None,
             "operator_faults": OPERATOR_FAULTS, "merchant_faults": MERCHANT_FAULTS, "merchants": MERCHANTS,
+            "mail_faults": MAIL_FAULTS,
         }  # fmt: skip
 
     @app.get("/")
@@ -106,6 +119,12 @@ def console_app(
     def break_merchant(name: str) -> ResponseReturnValue:
         faults[name] = request.form["fault"]
         merchants.set_fault(name, request.form["fault"] or None)
+        return redirect(url_for("page"))
+
+    @app.post("/mail")
+    def break_mail() -> ResponseReturnValue:
+        faults["mail"] = request.form["fault"]
+        mailbox.fault = request.form["fault"] or None
         return redirect(url_for("page"))
 
     @app.post("/directory")

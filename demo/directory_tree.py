@@ -106,6 +106,11 @@ class Tree:
         )
         return dn
 
+    def remove_group(self, name: str) -> None:
+        """A group is deleted; who held it as a member still names it, as real directories do without referential integrity."""
+        with self.lock:
+            self._entries.pop(self._group(name).key)
+
     def add_member(self, group: str, login: str) -> None:
         """Put a person into a group (by name)."""
         dn = f"uid={login},{PEOPLE}"

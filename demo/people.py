@@ -6,6 +6,7 @@ from demo.directory_tree import GROUPS, PEOPLE, SERVICES, Tree
 
 PASSWORD = "deux-clics"  # noqa: S105 - of people who do not exist
 SERVICE_PASSWORD = "guichet-service"  # noqa: S105
+MAIL_USER, MAIL_PASSWORD = "guichet", "courrier-dématérialisé"  # beyond ASCII on purpose
 SERVICE_DN = f"cn=guichet,{SERVICES}"
 PEOPLE_BASE, GROUPS_BASE = PEOPLE, GROUPS
 GROUP_ACHATS = f"cn=achats,{GROUPS}"

@@ -1,6 +1,7 @@
 """The audit journal: append-only, each entry carrying the hash of the one before.
 
-Nothing that happened is ever rewritten (invariant 7); a correction is a new entry.
+Nothing that happened is ever rewritten (invariant 7); a correction is a new entry. Entries are linked
+at the end of their transaction: whoever links keeps others from doing so until it has committed.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, String, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import JSON, String, event, select
+from sqlalchemy.orm import Mapped, ORMExecuteState, Session, SessionTransaction, mapped_column
 
 from portal import clock
-from portal.database import Base, UtcDateTime
+from portal.database import Base, UtcDateTime, one_at_a_time
 
 GENESIS = "0" * 64
+UNLINKED = "portal.audit: entries without a link"
 _address: ContextVar[str] = ContextVar("address", default="")
 
 
@@ -80,22 +82,50 @@ def record(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
 ) -> AuditEntry:
-    """Append one entry within the caller's writing transaction, which serialises the chain."""
-    previous = session.scalar(select(AuditEntry.hash).order_by(AuditEntry.id.desc()).limit(1))
+    """Append one entry with the caller's writing transaction; its number and its hash come at the commit."""
     entry = AuditEntry(
-        at=clock.now(),
-        actor=actor,
-        action=action,
-        subject=subject,
-        before=before,
-        after=after,
-        address=_address.get(),
-        previous_hash=previous or GENESIS,
+        at=clock.now(), actor=actor, action=action, subject=subject, before=before, after=after, address=_address.get()
     )
-    entry.hash = entry.computed_hash()
-    session.add(entry)
-    session.flush()
+    session.info.setdefault(UNLINKED, []).append(entry)
+    if session.in_nested_transaction():
+        # What a savepoint takes back must go with it.
+        _link(session)
     return entry
+
+
+def recorded(session: Session) -> list[AuditEntry]:
+    """What this transaction has recorded so far and not linked yet; numbers are given when it ends."""
+    return list(session.info.get(UNLINKED, []))
+
+
+@event.listens_for(Session, "before_commit")
+def _link(session: Session) -> None:
+    """Give each new entry its place in the chain, after everything else of its transaction that may have to wait."""
+    entries = session.info.pop(UNLINKED, [])
+    if not entries:
+        return
+    session.flush()
+    one_at_a_time(session.connection(), "audit chain")
+    with session.no_autoflush:
+        previous = session.scalar(select(AuditEntry.hash).order_by(AuditEntry.id.desc()).limit(1)) or GENESIS
+    for entry in entries:
+        entry.previous_hash = previous
+        entry.hash = previous = entry.computed_hash()
+        session.add(entry)
+        session.flush()
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _link_before_reading(asked: ORMExecuteState) -> None:
+    """Whoever reads the journal within its own transaction finds what it wrote there."""
+    if UNLINKED in asked.session.info and any(mapper.class_ is AuditEntry for mapper in asked.all_mappers):
+        _link(asked.session)
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _forget(session: Session, ended: SessionTransaction) -> None:
+    if not ended.nested:
+        session.info.pop(UNLINKED, None)
 
 
 def first_broken(session: Session) -> AuditEntry | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from flask import Flask, current_app
 from flask_babel import get_locale
 from markupsafe import Markup, escape
 
-from portal import money, words
+from portal import money, sentences, words
 from portal.languages import in_language
 
 
@@ -19,11 +19,17 @@ def register(app: Flask) -> None:
     app.add_template_filter(show_rate, "rate")
     app.add_template_filter(show_moment, "moment")
     app.add_template_filter(show_hour, "hour")
+    app.add_template_filter(show_day, "day")
     app.add_template_filter(show_words, "words")
     app.add_template_filter(words.order_state, "order_state")
     app.add_template_filter(words.category, "category")
+    app.add_template_filter(words.action, "action")
+    app.add_template_filter(words.period, "period")
+    app.add_template_filter(words.request_state, "request_state")
     app.add_template_filter(words.reason, "sentence")
     app.add_template_filter(show_size, "size")
+    app.add_template_filter(sentences.said, "said")
+    app.add_template_filter(sentences.explanation, "explained")
 
 
 def _locale() -> str:
@@ -46,6 +52,11 @@ def show_moment(at: datetime) -> Markup:
     local = at.astimezone(zone)
     text = format_datetime(local, "d MMM y, HH:mm", locale=_locale())
     return Markup('<time datetime="{}">{}</time>').format(escape(local.isoformat(timespec="seconds")), text)
+
+
+def show_day(day: date) -> str:
+    """One of the company's days: `25 nov. 2026`."""
+    return str(format_date(day, "d MMM y", locale=_locale()))
 
 
 def show_hour(at: datetime) -> str:

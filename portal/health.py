@@ -7,8 +7,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
 from portal import clock
-from portal.billing.outbox import Task
 from portal.installation import Installation
+from portal.outbox import Task
 from portal.web import installation
 
 health = Blueprint("health", __name__)

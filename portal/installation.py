@@ -6,6 +6,7 @@ all rooms meet.
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from connectors.contract import OperatorAdapter
 from connectors.http import Network, trusted
 from connectors.operators.registry import OperatorConfig, UnknownProfile, load_operator
 from portal.billing import settlement
-from portal.billing.outbox import Lease
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout.purchase import advance
@@ -26,6 +26,9 @@ from portal.checkout.storage import Storage
 from portal.database import Database
 from portal.directory.config import DirectoryConfig
 from portal.directory.lookup import LdapDirectory
+from portal.mail import sending
+from portal.mail.submission import MailServer
+from portal.outbox import Lease
 from portal.settings import Settings
 from portal.settings_faults import Fault, SettingsError
 
@@ -40,6 +43,7 @@ class Installation:
     merchants: Merchants
     operator: OperatorAdapter
     storage: Storage
+    mail: MailServer
     owner: str
 
     @property
@@ -54,6 +58,7 @@ class Installation:
             "purchase": lambda lease: advance(self.means, lease.subject, lease),
             "capture": partial(settlement.capture, self.database, self.operator),
             "void": partial(settlement.void, self.database, self.operator),
+            "mail": partial(sending.send, self.database, self.mail),
         }
 
     def carry_on(self, lease: Lease, patience_s: float) -> None:
@@ -87,8 +92,20 @@ def open_installation(settings: Settings) -> Installation:
         merchants=load_merchants(settings, network),
         operator=_operator(settings, network),
         storage=Storage(settings.path(settings.storage.url.removeprefix("file:"))),
+        mail=_mail(settings),
         owner=worker_name(),
     )
+
+
+def _mail(settings: Settings) -> MailServer:
+    added = [str(settings.path(name)) for name in (settings.network.ca_file, settings.mail.ca_file) if name]
+    if settings.mail.ca_file and settings.mail.host:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(added[-1])
+        except OSError as error:
+            detail = {"detail": f"{added[-1]}: {error.strerror or error}"}
+            raise SettingsError([Fault("portal.toml, [mail] ca_file", "unreadable", detail)]) from error
+    return MailServer(settings.mail, tuple(added))
 
 
 def _network(settings: Settings) -> Network:

@@ -126,6 +126,15 @@ def room(said: Room, names: Names) -> str:
     return text
 
 
+def said(thing: Rule | Ceiling | Delegation | Room, names: Names) -> str:
+    """Any of them as its sentence."""
+    if isinstance(thing, Rule):
+        return rule(thing, names)
+    if isinstance(thing, Ceiling):
+        return ceiling(thing, names)
+    return delegation(thing, names) if isinstance(thing, Delegation) else room(thing, names)
+
+
 def explanation(decision: Decision, names: Names, contact: str = "") -> list[str]:
     """Why somebody may or may not buy: the verdict, then each rule and each ceiling that decided it."""
     verdict = words.reason(decision.reason, contact)

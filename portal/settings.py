@@ -19,11 +19,12 @@ from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, Valida
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from portal.mail.config import MailSection
 from portal.money import parse_amount
 from portal.settings_faults import Fault, SettingsError, fault_of, place
 
 DEFAULT_PATH = Path("instance/portal.toml")
-SECRET_KEYS = ("bind_password", "client_secret")
+SECRET_KEYS = ("bind_password", "client_secret", "password")
 
 
 def _require_amount(value: str) -> str:
@@ -172,6 +173,14 @@ class CheckoutSection(Section):
         return parse_amount(self.ask_password_above) if self.ask_password_above else None
 
 
+class RequestsSection(Section):
+    """Who decides when somebody asks to pass a ceiling; `group` (DN) may decide besides the manager, or instead of him."""
+
+    decided_by: Literal["manager", "group"] = "manager"
+    group: str = ""
+    expire_after_days: int = Field(default=7, ge=1, le=90)
+
+
 class MerchantSection(Section):
     connector: str
     base_url: str = ""
@@ -201,7 +210,9 @@ class Settings(BaseSettings):
     network: NetworkSection = NetworkSection()
     directory: DirectorySection
     operator: OperatorSection = OperatorSection()
+    mail: MailSection = MailSection()
     checkout: CheckoutSection = CheckoutSection()
+    requests: RequestsSection = RequestsSection()
     merchants: dict[str, MerchantSection] = {}
 
     @classmethod

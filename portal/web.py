@@ -22,6 +22,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnava
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import audit, clock, filters, logs
+from portal.database import unusable
 from portal.directory import sessions, sign_in
 from portal.directory.accounts import Account
 from portal.installation import Installation
@@ -81,6 +82,7 @@ def register(app: Flask, installation: Installation) -> None:
     login_manager.unauthorized_handler(_ask_to_sign_in)
     app.before_request(_bind_log)
     app.before_request(_require_person)
+    app.teardown_request(lambda _error: audit.note_address(""))
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _show_error)
     app.register_error_handler(OperationalError, _show_database_error)
@@ -196,7 +198,9 @@ def _show_error(error: HTTPException) -> Any:
 
 
 def _show_database_error(error: OperationalError) -> Any:
-    log.error("database_unavailable", detail=str(error.orig))
+    log.error("database_unavailable", detail=unusable(error))
+    # The page must not ask a database that is away who is signed in: where that is not known yet, it stays unknown.
+    g.setdefault("_login_user", login_manager.anonymous_user())
     return _show_error(ServiceUnavailable())
 
 

@@ -85,7 +85,15 @@ REASONS = {
     "password_wanted": lazy_gettext("Type your password: this changes what others may do."),
     "not_delegated": lazy_gettext("This group or this choice of services is not yours to decide on. Ask %(contact)s."),
     "rule_gone": lazy_gettext("This rule is no longer there: somebody has taken it away meanwhile."),
-    "undo_impossible": lazy_gettext("This cannot be undone any more: something has changed since. Nothing was changed."),
+    "request_needless": lazy_gettext("No ceiling stands in the way any more: buy it as usual."),
+    "request_words": lazy_gettext("Say why, in a few words: whoever reads it decides or learns by them."),
+    "request_gone": lazy_gettext("This request is no longer open: somebody has answered it, or it has expired."),
+    "request_own": lazy_gettext("Nobody decides his own request."),
+    "ceiling_gone": lazy_gettext("This ceiling no longer applies: somebody has ended it meanwhile."),
+    "not_an_amount": lazy_gettext("This is not an amount of money; write it like 200,00."),
+    "undo_impossible": lazy_gettext(
+        "This cannot be undone any more: something has changed since. Nothing was changed."
+    ),
     "group_unknown": lazy_gettext("Choose a group of the directory: type a part of its name."),
     "input_missing": lazy_gettext("Fill this in."),
     "input_characters": lazy_gettext("This contains characters that cannot be used. Type it again."),
@@ -125,6 +133,31 @@ CATEGORIES = {
     "juridique": lazy_gettext("Legal"),
 }
 
+REQUEST_STATES = {
+    "waiting": lazy_gettext("Waiting for an answer"),
+    "allowed": lazy_gettext("Allowed, not yet used"),
+    "declined": lazy_gettext("Declined"),
+    "used": lazy_gettext("Allowed and bought"),
+    "expired": lazy_gettext("Expired"),
+}
+
+ACTIONS = {
+    "request_made": lazy_gettext("Asked to pass a ceiling"),
+    "request_allowed": lazy_gettext("Request allowed"),
+    "request_declined": lazy_gettext("Request declined"),
+    "signed_in": lazy_gettext("Signed in"),
+    "groups_changed": lazy_gettext("Groups changed in the directory"),
+    "sessions_ended": lazy_gettext("Sessions ended"),
+    "order_accepted": lazy_gettext("Bought"),
+    "rule_added": lazy_gettext("Rule made"),
+    "rule_removed": lazy_gettext("Rule removed"),
+    "ceiling_added": lazy_gettext("Ceiling made"),
+    "ceiling_changed": lazy_gettext("Ceiling changed"),
+    "ceiling_ended": lazy_gettext("Ceiling ended"),
+    "delegation_added": lazy_gettext("Delegation made"),
+    "delegation_ended": lazy_gettext("Delegation ended"),
+}
+
 PERIODS = {
     "purchase": lazy_gettext("for one purchase"),
     "day": lazy_gettext("a day"),
@@ -154,6 +187,16 @@ def order_state(state: str) -> str:
 def category(slug: str) -> str:
     """A category's name; a slug nobody translated is shown as it is."""
     return str(CATEGORIES.get(slug, slug.replace("-", " ").capitalize()))
+
+
+def request_state(state: str) -> str:
+    """Where a request stands."""
+    return str(REQUEST_STATES[state])
+
+
+def action(name: str) -> str:
+    """What an entry of the journal tells of."""
+    return str(ACTIONS.get(name, name.replace("_", " ")))
 
 
 def period(name: str) -> str:

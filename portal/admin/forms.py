@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import DateField, HiddenField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, Optional, ValidationError
 
 from portal import money, words
@@ -18,13 +19,16 @@ from portal.rights.ceilings import Terms
 from portal.rights.scopes import parse_scope
 
 WHAT = (
-    ("allow-buy", lazy_gettext("may buy")),
-    ("allow-browse", lazy_gettext("may see")),
-    ("deny-buy", lazy_gettext("may not buy")),
-    ("deny-browse", lazy_gettext("may neither see nor buy")),
-    ("ceiling", lazy_gettext("has a ceiling, and no new right")),
+    SelectChoice("allow-buy", lazy_gettext("may buy")),
+    SelectChoice("allow-browse", lazy_gettext("may see")),
+    SelectChoice("deny-buy", lazy_gettext("may not buy")),
+    SelectChoice("deny-browse", lazy_gettext("may neither see nor buy")),
+    SelectChoice("ceiling", lazy_gettext("has a ceiling, and no new right")),
 )
-WHO = (("each", lazy_gettext("for each person")), ("shared", lazy_gettext("for the group together")))
+WHO = (
+    SelectChoice("each", lazy_gettext("for each person")), SelectChoice("shared", lazy_gettext("for the group together")),
+)  # fmt: skip
+PERIODS = tuple(SelectChoice(name, text) for name, text in words.PERIODS.items())
 
 
 class RightForm(FlaskForm):  # type: ignore[misc]
@@ -35,7 +39,7 @@ class RightForm(FlaskForm):  # type: ignore[misc]
     what = SelectField(lazy_gettext("Right"), choices=WHAT, default="allow-buy")
     scope = SelectField(lazy_gettext("On what"), default="all")
     limit = StringField(lazy_gettext("Up to (€, VAT included)"), validators=[Optional(), Length(max=20)])
-    period = SelectField(lazy_gettext("Each time"), choices=list(words.PERIODS.items()), default="month")
+    period = SelectField(lazy_gettext("Each time"), choices=PERIODS, default="month")
     who = SelectField(lazy_gettext("Counted"), choices=WHO, default="each")
     first = DateField(lazy_gettext("From"), validators=[Optional()])
     last = DateField(lazy_gettext("Until"), validators=[Optional()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from wtforms.fields.choices import SelectChoice
 
 from portal import sentences
 from portal.catalog import offers
@@ -28,21 +29,21 @@ def category_of(session: Session, scope: Scope) -> str:
     return found or ""
 
 
-def scope_choices(known: Names) -> dict[str, list[tuple[str, str]]]:
-    """Every scope on sale as `(value, words)`, by heading; for a select."""
+def scope_choices(known: Names) -> list[SelectChoice]:
+    """Every scope on sale, under its heading, for a select."""
     with installation().database.reading() as session:
         categories = offers.categories(session)
         on_sale = session.execute(
             select(OfferRow.merchant, OfferRow.offer).where(OfferRow.removed_at.is_(None)).order_by(OfferRow.position)
         ).all()
-    merchants = dict.fromkeys(row.merchant for row in on_sale)
-
-    def choices(kind: str, values: list[str]) -> list[tuple[str, str]]:
-        return [(f"{kind}:{value}", known.of(Scope(kind, value))) for value in values]
-
-    return {
-        sentences.scope(Scope("all"), known): [("all", sentences.scope(Scope("all"), known))],
-        str(sentences.HEADINGS["category"]): choices("category", categories),
-        str(sentences.HEADINGS["merchant"]): choices("merchant", list(merchants)),
-        str(sentences.HEADINGS["offer"]): choices("offer", [f"{row.merchant}/{row.offer}" for row in on_sale]),
+    values = {
+        "category": categories,
+        "merchant": list(dict.fromkeys(row.merchant for row in on_sale)),
+        "offer": [f"{row.merchant}/{row.offer}" for row in on_sale],
     }
+    everything = SelectChoice("all", sentences.scope(Scope("all"), known))
+    return [everything] + [
+        SelectChoice(f"{kind}:{value}", known.of(Scope(kind, value)), optgroup=str(sentences.HEADINGS[kind]))
+        for kind, each in values.items()
+        for value in each
+    ]

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import logs, sentences
+from portal import clock, logs
 from portal.admin.access import admins_only
 from portal.admin.blueprint import admin
 from portal.admin.naming import names
@@ -22,7 +22,6 @@ from portal.rights import ceilings
 from portal.rights.decision import Decision, Employee, explain
 from portal.rights.holds import Room, rooms_under
 from portal.web import installation, wants_fragment
-from portal import clock
 
 log = logs.get(__name__)
 
@@ -76,7 +75,7 @@ def person(directory_id: str) -> ResponseReturnValue:
     return render_template(
         "admin/person.html", person=answer.person if isinstance(answer, Yes) else account, account=account,
         answer=answer, groups=known, supposed=supposed, verdicts=verdicts, rooms=rooms, names=names(),
-        sentences=sentences, also=request.args.get("add", ""), directory_id=directory_id,
+        also=request.args.get("add", ""), directory_id=directory_id,
     )  # fmt: skip
 
 

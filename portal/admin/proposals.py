@@ -13,7 +13,7 @@ from typing import Protocol
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.audit import AuditEntry
+from portal.audit import AuditEntry, recorded
 from portal.catalog.offers import OfferRow
 from portal.database import Database
 from portal.directory.answers import Group, Person
@@ -112,8 +112,8 @@ def effect_of(
     return Effect(_named(found.gained, touched), _named(found.lost, touched))
 
 
-def save(session: Session, actor: str, proposal: Proposal, authority: Authority, category: str) -> list[int]:
-    """Make the rule and the ceiling; returns the numbers of their journal entries, for undo.
+def save(session: Session, actor: str, proposal: Proposal, authority: Authority, category: str) -> list[AuditEntry]:
+    """Make the rule and the ceiling; returns their journal entries, numbered once the transaction has ended, for undo.
 
     Raises:
         Refused: `not_delegated`, because the person may not decide on this group or scope.
@@ -121,7 +121,6 @@ def save(session: Session, actor: str, proposal: Proposal, authority: Authority,
     group_key = proposal.group.key if proposal.group else ""
     if not authority.may_manage(group_key, proposal.scope, category):
         raise Refused("not_delegated")
-    last = session.scalar(select(AuditEntry.id).order_by(AuditEntry.id.desc()).limit(1)) or 0
     if proposal.right and proposal.group:
         add_rule(
             session, actor, proposal.group, proposal.scope, proposal.right, proposal.effect,
@@ -129,11 +128,11 @@ def save(session: Session, actor: str, proposal: Proposal, authority: Authority,
         )  # fmt: skip
     if proposal.terms:
         add_ceiling(session, actor, proposal.group, proposal.terms)
-    return list(session.scalars(select(AuditEntry.id).where(AuditEntry.id > last).order_by(AuditEntry.id)))
+    return recorded(session)
 
 
-def take_away(session: Session, actor: str, number: int, authority: Authority, category: str) -> int:
-    """Remove a rule; returns the number of its journal entry.
+def take_away(session: Session, actor: str, number: int, authority: Authority, category: str) -> list[AuditEntry]:
+    """Remove a rule; returns its journal entry, as `save` does.
 
     Raises:
         Refused: `rule_gone` or `not_delegated`.
@@ -144,7 +143,7 @@ def take_away(session: Session, actor: str, number: int, authority: Authority, c
     if not authority.may_manage(rule.group.key, rule.scope, category):
         raise Refused("not_delegated")
     remove_rule(session, actor, rule)
-    return session.scalars(select(AuditEntry.id).order_by(AuditEntry.id.desc()).limit(1)).one()
+    return recorded(session)
 
 
 def _named(found: Mapping[str, frozenset[str]], touched: dict[str, Person]) -> dict[str, tuple[list[str], int]]:

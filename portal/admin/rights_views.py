@@ -26,6 +26,7 @@ from portal.web import installation, wants_fragment
 log = logs.get(__name__)
 
 PICKED = 12
+NO_GROUP = Reason("group_unknown")
 
 
 @admin.get("/rights")
@@ -54,7 +55,7 @@ def preview_right() -> ResponseReturnValue:
     if group:
         form.group.data, form.group_text.data = group.dn, group.name or group.dn
     if not form.validate_on_submit() or group is None:
-        return _show(form, found=found, part="_right", status=422)
+        return _show(form, found=found, refusal=None if group or found else NO_GROUP, part="_right", status=422)
     return _show(form, proposal=form.proposal(group, _zone()), part="_right")
 
 
@@ -65,7 +66,7 @@ def save_right() -> ResponseReturnValue:
     form = _form()
     group, found = _chosen(form)
     if not form.validate_on_submit() or group is None:
-        return _show(form, found=found, status=422)
+        return _show(form, found=found, refusal=None if group or found else NO_GROUP, status=422)
     proposal = form.proposal(group, _zone())
     try:
         require_proof()
@@ -73,7 +74,7 @@ def save_right() -> ResponseReturnValue:
             entries = save(session, actor(), proposal, authority(), category_of(session, proposal.scope))
     except Refused as refused:
         return _show(form, proposal=proposal, refusal=refused.reason, status=409)
-    return redirect(url_for("admin.rights", saved=",".join(map(str, entries)) or None), code=303)
+    return redirect(url_for("admin.rights", saved=_numbers(entries)), code=303)
 
 
 @admin.route("/rights/<int:number>/remove", methods=["GET", "POST"])
@@ -91,8 +92,8 @@ def remove_right(number: int) -> ResponseReturnValue:
         try:
             require_proof()
             with house.database.transaction() as session:
-                entry = take_away(session, actor(), number, authority(), category_of(session, rule.scope))
-            return redirect(url_for("admin.rights", saved=entry), code=303)
+                entries = take_away(session, actor(), number, authority(), category_of(session, rule.scope))
+            return redirect(url_for("admin.rights", saved=_numbers(entries)), code=303)
         except Refused as refused:
             refusal = refused.reason
     effect = effect_of(house.database, house.directory, remove=[number])
@@ -119,11 +120,13 @@ def undo_change() -> ResponseReturnValue:
     return redirect(url_for("admin.rights", undone=1), code=303)
 
 
+def _numbers(entries: list[AuditEntry]) -> str | None:
+    return ",".join(str(entry.id) for entry in entries) or None
+
+
 def _form() -> RightForm:
     form = RightForm(meta={"csrf": False})  # the whole site's protection has checked the token already
-    form.scope.choices = {
-        name: [(value, text) for value, text in group] for name, group in scope_choices(names()).items()
-    }
+    form.scope.choices = scope_choices(names())
     return form
 
 
@@ -187,6 +190,6 @@ def _show(
     template = f"admin/{part}.html" if part and wants_fragment() else "admin/rights.html"
     return render_template(
         template, form=form, found=found or [], said=said, effect=_effect(proposal), proposal=proposal,
-        refusal=refusal, proved=is_proved(), sheets=sheets, names=known, sentences=sentences,
+        refusal=refusal, proved=is_proved(), sheets=sheets, names=known,
         saved=request.args.get("saved", ""), undone="undone" in request.args,
     ), status  # fmt: skip

@@ -11,8 +11,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from connectors.contract import ChargeRequest
-from portal import clock
-from portal.billing import outbox
+from portal import clock, outbox
 from portal.database import Base, State, UtcDateTime
 
 MOVES: dict[tuple[str, str], str] = {
@@ -140,6 +139,12 @@ def want_void(session: Session, order_number: str) -> None:
     """The order failed: nothing may stay reserved at the operator."""
     note(session, of_order(session, order_number), "void_wanted", {})
     outbox.enqueue(session, "void", order_number)
+
+
+def last_sent(session: Session, charge: Charge) -> datetime | None:
+    """When the operator was last asked to reserve; None when it never was."""
+    sent = select(func.max(ChargeEvent.at)).where(ChargeEvent.charge_id == charge.id, ChargeEvent.event == "sending")
+    return session.scalar(sent)
 
 
 def settling_since(session: Session, charge: Charge) -> datetime:

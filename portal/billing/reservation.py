@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from connectors.contract import (
-    ChargeRequest,
     NotFound,
     OperatorAdapter,
     OperatorCharge,
@@ -21,11 +20,11 @@ from connectors.contract import (
     Unknown,
     Unreachable,
 )
-from portal import clock, logs
-from portal.billing import charges, outbox
+from portal import clock, logs, outbox
+from portal.billing import charges
 from portal.billing.charges import Charge
-from portal.billing.outbox import Lease
 from portal.database import Database
+from portal.outbox import Lease
 
 log = logs.get(__name__)
 
@@ -70,17 +69,25 @@ def reserve(database: Database, operator: OperatorAdapter, line: str, order_numb
             charge.sent_at = clock.now()
             charges.note(session, charge, "sending", {})
         request, ref = charge.request(line), charge.operator_ref
-    outcome = operator.prepare(request) if first else _look_up(operator, charge, request, ref)
+    outcome: OperatorOutcome | NotFound = NotFound()
+    if not first:
+        outcome = operator.status(ref) if ref else operator.find(charge.key, charge.sent_at or charge.created_at)
+    if isinstance(outcome, NotFound):
+        if not first:
+            _note_sending_again(database, lease, order_number)
+        # The operator keeps one payment for one correlator, so the same key never reserves twice.
+        outcome = operator.prepare(request)
     with database.transaction() as session:
         outbox.renew(session, lease)
         charge = charges.of_order(session, order_number)
         return _record(session, charge, outcome, first=first)
 
 
-def _look_up(operator: OperatorAdapter, charge: Charge, request: ChargeRequest, ref: str) -> OperatorOutcome:
-    found = operator.status(ref) if ref else operator.find(charge.key, charge.sent_at or charge.created_at)
-    # The operator keeps one payment for one correlator, so the same key never reserves twice.
-    return operator.prepare(request) if isinstance(found, NotFound) else found
+def _note_sending_again(database: Database, lease: Lease, order_number: str) -> None:
+    """Stored before the first byte leaves again: nobody may believe the payment absent until long after this moment."""
+    with database.transaction() as session:
+        outbox.renew(session, lease)
+        charges.note(session, charges.of_order(session, order_number), "sending", {"again": True})
 
 
 def _record(session: Session, charge: Charge, outcome: OperatorOutcome, *, first: bool) -> Reservation:

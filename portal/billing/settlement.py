@@ -11,12 +11,12 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from connectors.contract import NotFound, OperatorAdapter, OperatorCharge, OperatorOutcome, Refused
-from portal import clock, logs
-from portal.billing import charges, outbox
+from portal import clock, logs, outbox
+from portal.billing import charges
 from portal.billing.charges import Charge
-from portal.billing.outbox import Lease
 from portal.billing.reservation import evidence_of
 from portal.database import Database
+from portal.outbox import Lease
 from portal.rights import holds
 
 log = logs.get(__name__)
@@ -63,7 +63,8 @@ def void(database: Database, operator: OperatorAdapter, lease: Lease) -> None:
     with database.transaction() as session:
         outbox.renew(session, lease)
         charge = charges.of_order(session, lease.subject)
-        absent = isinstance(outcome, NotFound) and (charge.sent_at is None or clock.now() - charge.sent_at > LIST_LAG)
+        sent_at = charges.last_sent(session, charge)
+        absent = isinstance(outcome, NotFound) and (sent_at is None or clock.now() - sent_at > LIST_LAG)
         if absent or (isinstance(outcome, OperatorCharge) and outcome.state in {"voided", "denied"}):
             charges.move(session, charge, "voided", evidence_of(outcome))
             return outbox.finish(session, lease)

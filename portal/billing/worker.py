@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy.exc import OperationalError
 
-from portal import logs
-from portal.billing import outbox
-from portal.billing.outbox import Lease, LeaseLost
+from portal import logs, outbox
 from portal.database import Database
+from portal.outbox import Lease, LeaseLost
 
 log = logs.get(__name__)
 

@@ -15,7 +15,7 @@ from connectors.merchants.registry import LoadedMerchant
 from portal import clock, logs
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow, store
-from portal.database import Database
+from portal.database import Database, one_at_a_time
 from portal.money import SumMismatch, check_sum
 
 log = logs.get(__name__)
@@ -60,6 +60,7 @@ def _synchronise_one(database: Database, key: str, merchant: LoadedMerchant, pos
         log.warning("offer_refused", merchant=key, detail=what)
     at = clock.now()
     with database.transaction() as session:
+        one_at_a_time(session.connection(), f"catalogue of {key}")
         rows = {row.offer: row for row in session.scalars(select(OfferRow).where(OfferRow.merchant == key))}
         manifest = merchant.manifest
         for index, offer in enumerate(good.values()):

@@ -9,8 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from connectors.contract import ConnectorError
-from portal import clock
-from portal.billing import outbox
+from portal import clock, outbox
 from portal.billing.charges import Charge
 from portal.catalog.merchants import asking, checked
 from portal.checkout.orders import Order

@@ -10,19 +10,20 @@ import uuid
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connectors.merchants.registry import LoadedMerchant
-from portal import audit, clock, logs
-from portal.billing import charges, outbox
+from portal import audit, clock, logs, outbox
+from portal.billing import charges
 from portal.billing.charges import Billable
-from portal.billing.outbox import Lease
-from portal.checkout import orders
+from portal.checkout import orders, requests
 from portal.checkout.orders import Order
 from portal.checkout.quotes import QuoteRow
 from portal.database import Database
 from portal.directory.accounts import Account
 from portal.languages import in_language
+from portal.outbox import Lease
 from portal.refusals import Refused
 from portal.rights import ceilings, holds
 from portal.rights.decision import Decision, Employee, explain
@@ -51,6 +52,8 @@ def accept(
         Refused: `quote_expired`, `no_rule`, `denied_by_rule` or `over_ceiling`; nothing is changed.
     """
     with database.transaction() as session:
+        # Clicks on one token go one by one, or the second would meet the room that the first has just taken.
+        session.execute(select(QuoteRow.id).where(QuoteRow.token == quote.token).with_for_update(key_share=True))
         existing = orders.find_by_token(session, quote.token, account.id)
         if existing:
             return Accepted(existing.number, None)
@@ -58,11 +61,16 @@ def accept(
             raise Refused("quote_expired")
         employee = Employee(account.id, account.group_keys)
         decision = explain(session, employee, quote.offer.wanted, zone, quote.price)
-        if not decision.allowed:
+        allowance = requests.allowance(session, quote, decision) if decision.full else None
+        if not decision.allowed and not allowance:
             raise Refused(decision.reason.code, **decision.reason.facts)
         order = _store(session, quote, account, merchant, decision)
+        if allowance:
+            requests.use(session, allowance, order.number)
+            order.granted_by = {**order.granted_by, "request": allowance.number}
         applying = ceilings.applying(session, employee.group_keys, quote.offer.wanted)
-        holds.hold(session, applying, account.id, order.number, quote.price, zone)
+        excused = frozenset(allowance.ceilings if allowance else [])
+        holds.hold(session, applying, account.id, order.number, quote.price, zone, excused)
         charges.open_charge(session, _billable(order, quote))
         audit.record(
             session, f"account {account.id}", "order_accepted", order.number,

@@ -27,15 +27,15 @@ from connectors.contract import (
     Unknown,
 )
 from connectors.merchants.registry import LoadedMerchant
-from portal import clock, logs
-from portal.billing import charges, outbox
-from portal.billing.outbox import Lease
+from portal import clock, logs, outbox
+from portal.billing import charges
 from portal.catalog.merchants import checked
 from portal.checkout import orders, outcomes
 from portal.checkout.orders import DeliveryRow, Order
 from portal.checkout.quotes import check_quote, keep_quote
 from portal.checkout.steps import Means, Wait, doubt, fail
 from portal.checkout.storage import Stored
+from portal.outbox import Lease
 from portal.refusals import Reason, Refused
 
 log = logs.get(__name__)
@@ -158,7 +158,8 @@ def _record(
 
 
 def _prepare(session: Session, order: Order, outcome: Pending) -> Wait | None:
-    order.merchant_ref, order.stage, order.percent = outcome.order_ref, dict(outcome.stage), outcome.percent
+    order.merchant_ref, order.stage = outcome.order_ref, dict(outcome.stage)
+    order.percent = None if outcome.percent is None else max(0, min(outcome.percent, 100))
     if order.state == "fulfilling":
         orders.move(session, order, "prepared", outcomes.evidence_of(outcome))
     elif _is_late(order):

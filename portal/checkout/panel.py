@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from connectors.contract import Buyer, ConnectorError, Input, Suggestion
 from portal import logs
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
+from portal.checkout import requests
 from portal.checkout.inputs import InvalidInputs, clean_inputs
 from portal.checkout.quotes import QuoteRow, ask_quote
+from portal.checkout.requests import PurchaseRequest
 from portal.database import Database
 from portal.refusals import Reason, Refused
-from portal.rights.decision import Decision
+from portal.rights.decision import Decision, Employee, explain
 
 log = logs.get(__name__)
 
@@ -31,6 +34,12 @@ class Panel:
     found: dict[str, list[Suggestion]] = field(default_factory=dict)
     quote: QuoteRow | None = None
     refusal: Reason | None = None
+    request: PurchaseRequest | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a ceiling has no room for the price, and nobody has let it pass."""
+        return bool(self.decision.full) and (self.request is None or self.request.standing != "allowed")
 
     @property
     def left_after_cents(self) -> int | None:
@@ -63,6 +72,17 @@ def price(
         panel.wrong = error.reasons if asked else _not_gaps(error.reasons, panel.typed)
     except Refused as error:
         panel.refusal = error.reason
+
+
+def weigh(panel: Panel, database: Database, employee: Employee, zone: ZoneInfo) -> None:
+    """Hold the price against every ceiling, and find what was asked or allowed when one is too small."""
+    quote = panel.quote
+    if quote is None:
+        return
+    with database.reading() as session:
+        panel.decision = explain(session, employee, panel.offer.wanted, zone, quote.price)
+        if panel.decision.full:
+            panel.request = requests.standing_request(session, quote, panel.decision)
 
 
 def _is_search(item: Input, text: str) -> bool:

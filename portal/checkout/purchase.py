@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from portal import clock, logs
-from portal.billing import charges, outbox
-from portal.billing.outbox import Lease
+from portal import clock, logs, outbox
+from portal.billing import charges
 from portal.billing.reservation import InDoubt, NotReserved, reserve
 from portal.checkout import orders
 from portal.checkout.fulfilment import collect, fulfil
 from portal.checkout.steps import Means, Step, Wait, doubt, fail
+from portal.outbox import Lease
 from portal.refusals import Reason
 
 log = logs.get(__name__)

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 from connectors.contract import OperatorAdapter
 from portal import logs
 from portal.billing import charges
-from portal.billing.outbox import Lease
 from portal.catalog.merchants import Merchants
-from portal.checkout import orders
+from portal.checkout import orders, requests
 from portal.checkout.orders import Order
 from portal.checkout.storage import Storage
 from portal.database import Database
+from portal.outbox import Lease
 from portal.refusals import Reason
 from portal.rights import holds
 
@@ -49,6 +49,7 @@ def fail(session: Session, order: Order, reason: Reason, evidence: dict[str, obj
     order.reason = {"code": reason.code, "facts": reason.facts}
     orders.move(session, order, "refused", evidence)
     holds.release_holds(session, order.number)
+    requests.give_back(session, order.number)
     if void:
         charges.want_void(session, order.number)
     log.warning("order_failed", order=order.number, reason=reason.code)

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from portal import audit
 from portal.billing.charges import Charge
-from portal.billing.outbox import Task
 from portal.checkout.orders import OPEN_STATES, DeliveryRow, Order
 from portal.checkout.storage import Storage
 from portal.database import Database
+from portal.mail.messages import Mail
+from portal.outbox import Task
 from portal.rights.ceilings import CeilingLimit
 from portal.rights.holds import CeilingUse, Hold
 
@@ -143,3 +144,6 @@ def _nothing_forgotten(session: Session) -> Iterator[Breach]:
             continue
         if (needed, order.number) not in live:
             yield Breach(8, order.number, f"order {order.state}, charge {charge.state}, and nobody will {needed} it")
+    for key in session.scalars(select(Mail.key).where(Mail.state == "waiting")):
+        if ("mail", key) not in live:
+            yield Breach(8, f"mail {key}", "it waits, and nobody will send it")

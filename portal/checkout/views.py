@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 
 from connectors.contract import Buyer
 from portal.catalog.browsing import visible_offer
-from portal.checkout import orders
+from portal.checkout import orders, request_views
 from portal.checkout.confirmation import accept
 from portal.checkout.orders import Order
-from portal.checkout.panel import Panel, price
+from portal.checkout.panel import Panel, price, weigh
 from portal.checkout.quotes import QuoteRow, find_quote
 from portal.directory import sign_in
 from portal.installation import Installation
@@ -29,6 +29,7 @@ DOCUMENT_POLICY = "frame-ancestors 'self'"
 def register(app: Flask, _installation: Installation) -> None:
     """Add the pages of a purchase."""
     app.register_blueprint(checkout)
+    request_views.register(app)
 
 
 @checkout.get("/offers/<slug>")
@@ -43,7 +44,9 @@ def offer(slug: str) -> ResponseReturnValue:
         return redirect(url_for("checkout.purchase", number=order.number))
     if known and known.offer_id == panel.offer.id:
         panel.quote, panel.typed = known, dict(known.inputs)
-    return _show_panel(panel)
+    if request.args.get("why") in {"request_words", "request_needless"}:
+        panel.refusal = Reason(request.args["why"])
+    return _show_panel(panel, part="part" in request.args)
 
 
 @checkout.get("/offers/<slug>/card")
@@ -152,7 +155,9 @@ def _open_panel(slug: str) -> Panel:
 
 def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> ResponseReturnValue:
     """The panel as a page, as a fragment, or (`part`) only what depends on the inputs."""
-    threshold = installation().settings.checkout.ask_password_above_cents
+    house, person = installation(), account()
+    weigh(panel, house.database, Employee(person.id, person.group_keys), house.settings.portal.zone)
+    threshold = house.settings.checkout.ask_password_above_cents
     asks_password = threshold is not None and panel.quote is not None and panel.quote.gross_cents > threshold
     if not wants_fragment():
         template = "checkout/offer.html"
@@ -160,7 +165,7 @@ def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> Respo
         template = "checkout/_quote.html" if part else "checkout/_panel.html"
     body = render_template(
         template, panel=panel, offer=panel.offer, asks_password=asks_password,
-        cost_centre=account().cost_centre, asked=bool({"ask", "pick", "quote"} & set(request.values)),
+        cost_centre=person.cost_centre, asked=bool({"ask", "pick", "quote"} & set(request.values)),
     )  # fmt: skip
     headers = (
         {} if part or not wants_fragment() else {"HX-Retarget": f"#offer-{panel.offer.slug}", "HX-Reswap": "outerHTML"}

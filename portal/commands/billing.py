@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import click
 from sqlalchemy import select
 
 from portal import audit as journal
+from portal.admin import journal as book
 from portal.billing.charges import Charge
-from portal.billing.outbox import Task
 from portal.billing.worker import work_once
 from portal.checkout.books import compare
 from portal.checkout.verification import verify as prove
 from portal.commands.context import json_option, opened, print_rows
 from portal.commands.ending import FOUND_WRONG
 from portal.commands.language import say
+from portal.commands.rights_options import DayType
+from portal.outbox import Task
 
 
 def register(group: click.Group) -> None:
@@ -88,6 +92,23 @@ def verify(books: bool) -> None:
 @click.group(help=say("The audit journal."))
 def audit() -> None:
     """Commands on the journal."""
+
+
+@audit.command("list", help=say("The newest entries of the journal, by who, what and when."))
+@click.option("--about", default="", help=say("Text in the actor, the subject or the address."))
+@click.option("--action", default="", help=say("Only this action, like rule_added."))
+@click.option("--from", "first", type=DayType(), help=say("The first day."))
+@click.option("--until", "last", type=DayType(), help=say("The last day."))
+@json_option
+def list_audit(about: str, action: str, first: date | None, last: date | None, as_json: bool) -> None:
+    with opened() as installation, installation.database.reading() as session:
+        zone = installation.settings.portal.zone
+        found = book.every_entry(session, book.Filter(about, action, first, last), zone)
+        rows = [book.as_row(entry, zone) for entry in found]
+    if not as_json:
+        names = ("id", "at", "actor", "address", "action", "subject")
+        rows = [{name: row[name] for name in names} for row in rows[-200:]]
+    print_rows(rows, as_json=as_json, empty=say("Nothing in the journal matches."))
 
 
 @audit.command("verify", help=say("Verify the chain of the journal; name its first broken line."))

@@ -6,22 +6,26 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 import click
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from connectors.contract import ConnectorError, Problem
 from portal import clock
-from portal.billing.outbox import Task
 from portal.catalog.merchants import asking, checked
-from portal.commands.context import json_option, opened
+from portal.commands.context import database_remedy, json_option, opened
 from portal.commands.ending import FOUND_WRONG
 from portal.commands.language import say, terminal_language
+from portal.commands.mail_words import REMEDIES, found_in_words
+from portal.database import unusable
 from portal.directory import findings
 from portal.installation import Installation
 from portal.languages import in_language
+from portal.mail import messages
 from portal.migrations import schema
+from portal.outbox import Task
 
 LONGEST_QUEUE_S = 600
 
@@ -71,6 +75,7 @@ def _everything(installation: Installation) -> Iterator[Line]:
         yield Line(finding.ok, say("Directory"), findings.found(finding, say), findings.remedy(finding, say))
     yield from _operator(installation)
     yield from _merchants(installation)
+    yield _mail(installation)
 
 
 def _database(installation: Installation) -> Iterator[Line]:
@@ -82,11 +87,15 @@ def _database(installation: Installation) -> Iterator[Line]:
             return
         with installation.database.transaction() as session:
             oldest = session.scalar(select(func.min(Task.due_at)).where(Task.done_at.is_(None)))
+            undelivered = messages.undelivered(session, timedelta(days=1))
     except SQLAlchemyError as error:
-        remedy = say("Check [database] url in portal.toml, and that its folder exists and may be written.")
-        yield Line(False, subject, str(getattr(error, "orig", error)), remedy)
+        found = unusable(error) if isinstance(error, DBAPIError) else ""
+        yield Line(False, subject, found or str(getattr(error, "orig", error)), database_remedy(error))
         return
     yield Line(True, subject, say("it can be written and is of this version."))
+    if undelivered:
+        found = say("%(count)s could not be delivered since yesterday.", count=undelivered)
+        yield Line(False, say("Mail"), found, say("“portal mail list” says which, and why."))
     waiting = (clock.now() - oldest).total_seconds() if oldest else 0
     if waiting > LONGEST_QUEUE_S:
         found = say("a task has been due for %(minutes)s minutes.", minutes=int(waiting // 60))
@@ -147,3 +156,14 @@ def _merchants(installation: Installation) -> Iterator[Line]:
         yield from _problems(subject, problems)
         if not problems:
             yield Line(True, subject, say("%(name)s answers.", name=merchant.manifest.merchant.name))
+
+
+def _mail(installation: Installation) -> Line:
+    subject, config = say("Mail"), installation.settings.mail
+    if not config.host:
+        return Line(True, subject, say("no host is set, so none is sent."))
+    server = f"{config.host}:{config.port}"
+    outcome = installation.mail.check()
+    if outcome:
+        return Line(False, subject, found_in_words(outcome, server), REMEDIES[outcome.code])
+    return Line(True, subject, say("%(server)s would take mail from %(sender)s.", server=server, sender=config.sender))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,11 +14,12 @@ import click
 from flask_babel import force_locale
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from portal import logs, settings
 from portal.commands.ending import BAD_USAGE, stop
 from portal.commands.language import say, terminal_language
+from portal.database import unusable
 from portal.directory.lookup import LdapDirectory
 from portal.installation import Installation, directory_config, open_installation
 from portal.migrations import schema
@@ -72,14 +74,19 @@ def usable_database() -> Iterator[None]:
         )
         stop(sentence, BAD_USAGE)
     except DBAPIError as error:
-        if type(error) not in {OperationalError, DatabaseError}:
+        detail = unusable(error)
+        if not detail:
             raise
-        sentence = say(
-            "The database cannot be used: %(detail)s. Check [database] url in portal.toml, and that its folder exists "
-            "and may be written.",
-            detail=error.orig,
-        )
-        stop(sentence, BAD_USAGE)
+        stop(f"{say('The database cannot be used: %(detail)s.', detail=detail)} {database_remedy(error)}", BAD_USAGE)
+
+
+def database_remedy(error: SQLAlchemyError) -> str:
+    """What to do about a database that cannot be used."""
+    if isinstance(getattr(error, "orig", None), sqlite3.Error):
+        return say("Check [database] url in portal.toml, and that its folder exists and may be written.")
+    return say(
+        "Check [database] url in portal.toml, that its server runs and can be reached, and that its user owns the database."
+    )
 
 
 def open_directory(settings: Settings) -> LdapDirectory:

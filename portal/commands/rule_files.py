@@ -29,20 +29,19 @@ from portal.rights.rules import Rule
 from portal.sentences import Names
 
 FAULTS = {
-    "not_toml": "this is no TOML: %(detail)s",
-    "unknown_table": "there is no table %(name)s; there are rules, ceilings and delegations",
-    "unknown_key": "there is no key %(name)s; there are %(known)s",
-    "missing": "the key %(name)s is missing",
-    "choice": "%(value)s is none of %(known)s",
-    "scope": "%(value)s is no scope; write all, category:NAME, merchant:KEY or offer:KEY/ID",
-    "amount": '%(value)s is not an amount of money; write it like "200.00"',
-    "date": "the dates make no sense; write days like 2026-12-31, the last after the first",
-    "group": "the directory has no group %(value)s",
-    "twice": "this has been said already further up",
-    "themselves": "a group cannot be given authority over itself",
-    "everyone": "name a group, unless it is for everyone",
+    "not_toml": say("this is no TOML: %(detail)s"),
+    "unknown_table": say("there is no table %(name)s; there are rules, ceilings and delegations"),
+    "unknown_key": say("there is no key %(name)s; there are %(known)s"),
+    "missing": say("the key %(name)s is missing"),
+    "choice": say("%(value)s is none of %(known)s"),
+    "scope": say("%(value)s is no scope; write all, category:NAME, merchant:KEY or offer:KEY/ID"),
+    "amount": say('%(value)s is not an amount of money; write it like "200.00"'),
+    "date": say("the dates make no sense; write days like 2026-12-31, the last after the first"),
+    "group": say("the directory has no group %(value)s"),
+    "twice": say("this has been said already further up"),
+    "themselves": say("a group cannot be given authority over itself"),
+    "everyone": say("name a group, unless it is for everyone"),
 }
-SENTENCES = [say(text) for text in FAULTS.values()]
 
 
 @click.command("export", help=say("Every rule, ceiling and delegation as TOML, to standard output or a file."))
@@ -73,7 +72,7 @@ def import_rules(file: TextIO, dry_run: bool, as_json: bool) -> None:
             )
         except RulebookFaults as error:
             for fault in error.faults:
-                click.echo(f"{file.name}:{fault.line}: {say(FAULTS[fault.code], **fault.facts)}", err=True)
+                click.echo(f"{file.name}:{fault.line}: {FAULTS[fault.code] % fault.facts}", err=True)
             stop(say("Nothing was changed."), BAD_USAGE)
         with changing(installation) as session:
             plan = rulebook.compare(session, book)
@@ -102,7 +101,7 @@ def _resolver(installation: Installation) -> Callable[[str, str], Group | None]:
 
 
 def _lines(plan: Plan, names: Names) -> list[tuple[str, str]]:
-    lines = [("-", _in_force(gone, names)) for gone in plan.end]
+    lines = [("-", sentences.said(gone, names)) for gone in plan.end]
     for ceiling, terms in plan.change:
         before = sentences.ceiling(ceiling, names)
         lines.append(("~", f"{before} → {_ceiling_line(CeilingLine(_group_of(ceiling), terms), names)}"))
@@ -111,12 +110,6 @@ def _lines(plan: Plan, names: Names) -> list[tuple[str, str]]:
 
 def _group_of(ceiling: Ceiling) -> Group | None:
     return ceiling.group.reference if ceiling.group else None
-
-
-def _in_force(said: Rule | Ceiling | Delegation, names: Names) -> str:
-    if isinstance(said, Rule):
-        return sentences.rule(said, names)
-    return sentences.ceiling(said, names) if isinstance(said, Ceiling) else sentences.delegation(said, names)
 
 
 def _new(line: RuleLine | CeilingLine | DelegationLine, names: Names) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import JSON, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal import audit, clock
-from portal.database import Base, UtcDateTime
+from portal.database import Base, UtcDateTime, one_at_a_time
 from portal.directory.answers import Group, Yes
 from portal.directory.names import normalise
 
@@ -61,7 +61,12 @@ class Account(Base):
 def remember(session: Session, answer: Yes) -> Account:
     """Store what the directory just said of a person, and journal a change of groups."""
     person = answer.person
-    account = session.scalar(select(Account).where(Account.directory_id == person.id))
+    known = select(Account).where(Account.directory_id == person.id).with_for_update(key_share=True)
+    account = session.scalar(known)
+    if account is None:
+        # There is no row to lock yet, and he may be signing in twice at this moment.
+        one_at_a_time(session.connection(), f"account of {person.id}")
+        account = session.scalar(known)
     groups = [group.as_dict() for group in answer.groups]
     if account is None:
         account = Account(directory_id=person.id, created_at=clock.now(), groups=[])

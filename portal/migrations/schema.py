@@ -11,19 +11,21 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
-from portal.database import Base, Database
+from portal.database import Base, Database, one_at_a_time
 
 FOLDER = Path(__file__).parent
 ROOMS_WITH_TABLES = (
     "portal.audit",
     "portal.billing.charges",
-    "portal.billing.outbox",
     "portal.catalog.offers",
     "portal.checkout.orders",
     "portal.checkout.quotes",
+    "portal.checkout.requests",
     "portal.directory.accounts",
     "portal.directory.sessions",
     "portal.directory.throttle",
+    "portal.mail.messages",
+    "portal.outbox",
     "portal.rights.ceilings",
     "portal.rights.delegations",
     "portal.rights.groups",
@@ -75,6 +77,8 @@ def upgrade(database: Database) -> None:
         raise NewerSchema(at)
     config = configuration()
     with database.engine.execution_options(begin="BEGIN IMMEDIATE").connect() as connection:
+        # Several machines may start at one moment; whoever comes second finds nothing left to do.
+        one_at_a_time(connection, "schema")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Select, String, and_, or_, select
+from sqlalchemy import CheckConstraint, ForeignKey, String, bindparam, or_, select
 from sqlalchemy.orm import Mapped, Session, contains_eager, mapped_column, relationship
 
 from portal import audit, clock
@@ -111,6 +111,20 @@ class CeilingLimit(Base):
     since: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+# Built once: making such a statement anew takes longer than the database needs for it.
+LIVE = (
+    select(Ceiling)
+    .outerjoin(Ceiling.group)
+    .options(contains_eager(Ceiling.group))
+    .where(Ceiling.ended_at.is_(None))
+    .order_by(Ceiling.id)
+)
+APPLYING = LIVE.where(
+    or_(Ceiling.who == "everyone", GroupRow.key.in_(bindparam("keys", expanding=True))),
+    covering(Ceiling.scope_kind, Ceiling.scope_value),
+)
+
+
 def add_ceiling(session: Session, actor: str, group: Group | None, terms: Terms) -> Ceiling:
     """Make a ceiling; it binds the very next confirmation. `group` is None for everyone."""
     at = clock.now()
@@ -154,21 +168,9 @@ def revive_ceiling(session: Session, actor: str, ceiling: Ceiling) -> None:
 
 def live_ceilings(session: Session) -> list[Ceiling]:
     """Every ceiling that applies to somebody now, oldest first."""
-    return list(session.scalars(_live()))
+    return list(session.scalars(LIVE))
 
 
 def applying(session: Session, group_keys: frozenset[str], wanted: Wanted) -> list[Ceiling]:
     """Every live ceiling that a purchase of this offer by a person of these groups must pass."""
-    whose = or_(Ceiling.who == "everyone", GroupRow.key.in_(group_keys))
-    covers = covering(Ceiling.scope_kind, Ceiling.scope_value, wanted)
-    return list(session.scalars(_live().where(and_(whose, covers))))
-
-
-def _live() -> Select[Ceiling]:
-    return (
-        select(Ceiling)
-        .outerjoin(Ceiling.group)
-        .options(contains_eager(Ceiling.group))
-        .where(Ceiling.ended_at.is_(None))
-        .order_by(Ceiling.id)
-    )
+    return list(session.scalars(APPLYING, {"keys": list(group_keys), **wanted.values}))

@@ -13,7 +13,7 @@ from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal import clock
-from portal.database import Base, Database, UtcDateTime
+from portal.database import Base, Database, UtcDateTime, insert_missing
 from portal.directory.answers import Group
 
 LOOKED_UP_EVERY = timedelta(minutes=5)
@@ -45,10 +45,11 @@ class GroupRow(Base):
 
 def known(session: Session, group: Group) -> GroupRow:
     """The row of a group the directory has just shown; its name and place are brought up to date."""
-    row = session.scalar(select(GroupRow).where(GroupRow.key == group.key))
+    query = select(GroupRow).where(GroupRow.key == group.key)
+    row = session.scalar(query)
     if row is None:
-        row = GroupRow(key=group.key, directory_id=group.id, name="")
-        session.add(row)
+        insert_missing(session, GroupRow, {"key": group.key, "directory_id": group.id, "dn": group.dn, "name": ""})
+        row = session.scalars(query).one()
     row.dn, row.name = group.dn, group.name or row.name
     row.seen_at, row.missing_since = clock.now(), None
     session.flush()

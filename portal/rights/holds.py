@@ -12,7 +12,17 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint, select, update
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Integer,
+    String,
+    UniqueConstraint,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from portal import clock
@@ -70,6 +80,26 @@ class Hold(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     use: Mapped[CeilingUse] = relationship()
+
+
+# Built once: making such statements anew takes longer than the database needs for them.
+_LIMIT = select(Ceiling.limit_cents).where(Ceiling.id == bindparam("the_ceiling"))
+TAKE = (
+    update(CeilingUse)
+    .where(
+        CeilingUse.ceiling_id == bindparam("the_ceiling"),
+        CeilingUse.subject == bindparam("the_subject", type_=String),
+        CeilingUse.period_start == bindparam("the_start", type_=UtcDateTime),
+        CeilingUse.held_cents + CeilingUse.captured_cents + bindparam("the_amount", type_=Integer)
+        <= _LIMIT.scalar_subquery() + CeilingUse.extra_cents,
+    )
+    .values(held_cents=CeilingUse.held_cents + bindparam("the_amount", type_=Integer))
+    .returning(CeilingUse.id)
+)
+KEEP = insert(Hold).values(
+    order_number=bindparam("the_order"), ceiling_use_id=bindparam("the_use"), amount_cents=bindparam("the_amount"),
+    extra_cents=bindparam("the_extra"), given_back_cents=0, state="held", at=bindparam("the_at", type_=UtcDateTime),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -159,48 +189,46 @@ def _take(
 ) -> bool:  # fmt: skip
     if amount == 0:
         return True
-    use_id = _use(session, ceiling, account_id, _start(ceiling, at, zone))
-    limit = select(Ceiling.limit_cents).where(Ceiling.id == ceiling.id).scalar_subquery()
-    used = CeilingUse.held_cents + CeilingUse.captured_cents
-    taken = session.execute(
-        update(CeilingUse)
-        .where(CeilingUse.id == use_id, used + amount <= limit + CeilingUse.extra_cents)
-        .values(held_cents=CeilingUse.held_cents + amount)
-        .returning(CeilingUse.id)
-        .execution_options(synchronize_session=False)
-    ).first()
-    extra = 0
-    if taken is None:
+    named = {
+        "the_ceiling": ceiling.id,
+        "the_subject": ceiling.subject(account_id),
+        "the_start": _start(ceiling, at, zone),
+    }
+    asked = {**named, "the_amount": amount}
+    connection = session.connection()
+    use_id, extra = connection.scalar(TAKE, asked), 0
+    if use_id is None:
+        # Either there is no room, or nobody has used this ceiling in this period yet.
+        insert_missing(session, CeilingUse, _fresh(named))
+        use_id = connection.scalar(TAKE, asked)
+    if use_id is None:
         if not excused:
             return False
-        extra = _widen(session, use_id, amount)
-    kept = Hold(order_number=order_number, ceiling_use_id=use_id, amount_cents=amount, extra_cents=extra)
-    kept.state, kept.at, kept.given_back_cents = "held", at, 0
-    session.add(kept)
+        use_id, extra = _widen(session, named, amount)
+    connection.execute(
+        KEEP, {"the_order": order_number, "the_use": use_id, "the_amount": amount, "the_extra": extra, "the_at": at}
+    )  # fmt: skip
     return True
 
 
-def _widen(session: Session, use_id: int, amount: int) -> int:
-    """Hold an amount all the same, the limit widened by what it lacks; at most the amount itself."""
+def _fresh(named: dict[str, Any]) -> dict[str, Any]:
+    key = {"ceiling_id": named["the_ceiling"], "subject": named["the_subject"], "period_start": named["the_start"]}
+    return {**key, "held_cents": 0, "captured_cents": 0, "extra_cents": 0}
+
+
+def _widen(session: Session, named: dict[str, Any], amount: int) -> tuple[int, int]:
+    """Hold an amount all the same, the limit widened by what it lacks; the counter, and by how much, at most the amount."""
     use = session.scalars(
-        select(CeilingUse).where(CeilingUse.id == use_id).with_for_update().execution_options(populate_existing=True)
+        select(CeilingUse)
+        .filter_by(ceiling_id=named["the_ceiling"], subject=named["the_subject"], period_start=named["the_start"])
+        .with_for_update()
+        .execution_options(populate_existing=True)
     ).one()
     limit = session.scalars(select(Ceiling.limit_cents).where(Ceiling.id == use.ceiling_id)).one()
-    lacking = max(0, use.used_cents + amount - limit - use.extra_cents)
-    extra = min(lacking, amount)
+    extra = min(max(0, use.used_cents + amount - limit - use.extra_cents), amount)
     use.extra_cents, use.held_cents = use.extra_cents + extra, use.held_cents + amount
     session.flush()
-    return extra
-
-
-def _use(session: Session, ceiling: Ceiling, account_id: int, start: datetime) -> int:
-    named = {"ceiling_id": ceiling.id, "subject": ceiling.subject(account_id), "period_start": start}
-    query = select(CeilingUse.id).filter_by(**named)
-    found = session.scalar(query)
-    if found is None:
-        insert_missing(session, CeilingUse, {**named, "held_cents": 0, "captured_cents": 0, "extra_cents": 0})
-        found = session.scalars(query).one()
-    return found
+    return use.id, extra
 
 
 def capture_holds(session: Session, order_number: str) -> None:
@@ -227,7 +255,8 @@ def give_back(session: Session, order_number: str, refunded: Price) -> None:
 
 
 def _holds(session: Session, order_number: str, state: str) -> list[Hold]:
-    query = select(Hold).where(Hold.order_number == order_number, Hold.state == state)
+    # Counters change in the order they were taken in, or two orders could wait for each other.
+    query = select(Hold).where(Hold.order_number == order_number, Hold.state == state).order_by(Hold.id)
     return list(session.scalars(query.options(joinedload(Hold.use).joinedload(CeilingUse.ceiling))))
 
 

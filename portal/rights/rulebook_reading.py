@@ -44,7 +44,7 @@ class RulebookFaults(Exception):
         self.faults = faults
 
 
-class _Wrong(Exception):
+class _WrongKey(Exception):
     def __init__(self, key: str, code: str, **facts: object) -> None:
         super().__init__(code)
         self.key, self.code, self.facts = key, code, facts
@@ -71,7 +71,7 @@ def read(text: str, resolve: Resolve, zone: ZoneInfo) -> Rulebook:
         for index, table in enumerate(tables):
             try:
                 seen.append(_add(book, name, table, resolve, zone, seen))
-            except _Wrong as wrong:
+            except _WrongKey as wrong:
                 faults.append(LineFault(_line_of(text, name, index, wrong.key), wrong.code, wrong.facts))
     if faults:
         raise RulebookFaults(faults)
@@ -83,7 +83,7 @@ def _add(
 ) -> object:
     for key in table:
         if key not in KEYS[name]:
-            raise _Wrong(key, "unknown_key", name=key, known=", ".join(sorted(KEYS[name])))
+            raise _WrongKey(key, "unknown_key", name=key, known=", ".join(sorted(KEYS[name])))
     line: RuleLine | CeilingLine | DelegationLine
     if name == "rules":
         line = _rule(table, resolve, zone)
@@ -97,11 +97,11 @@ def _add(
     else:
         line = DelegationLine(_group(table, "delegates", resolve), _group(table, "group", resolve), _scope(table))
         if line.delegates.key == line.target.key:
-            raise _Wrong("delegates", "themselves")
+            raise _WrongKey("delegates", "themselves")
         book.delegations.append(line)
         said = line
     if said in seen:
-        raise _Wrong("", "twice")
+        raise _WrongKey("", "twice")
     return said
 
 
@@ -109,39 +109,39 @@ def _rule(table: dict[str, Any], resolve: Resolve, zone: ZoneInfo) -> RuleLine:
     effect, right = _choice(table, "effect", EFFECTS), _choice(table, "right", RIGHTS)
     starts, ends = _instant(table, "starts", zone), _instant(table, "ends", zone, last=True)
     if starts and ends and starts >= ends:
-        raise _Wrong("ends", "date")
+        raise _WrongKey("ends", "date")
     return RuleLine(_group(table, "group", resolve), _scope(table), right, effect, starts, ends)
 
 
 def _ceiling(table: dict[str, Any], resolve: Resolve) -> CeilingLine:
     who, period = _choice(table, "who", WHO), _choice(table, "period", PERIODS)
     if (who == "everyone") == ("group" in table):
-        raise _Wrong("who", "everyone")
+        raise _WrongKey("who", "everyone")
     try:
         limit = parse_amount(str(_required(table, "limit")))
     except ValueError:
-        raise _Wrong("limit", "amount", value=table["limit"]) from None
+        raise _WrongKey("limit", "amount", value=table["limit"]) from None
     currency = _choice({"currency": "EUR", **table}, "currency", ("EUR",))
     with_vat = table.get("with_vat", True)
     if not isinstance(with_vat, bool):
-        raise _Wrong("with_vat", "choice", value=with_vat, known="true, false")
+        raise _WrongKey("with_vat", "choice", value=with_vat, known="true, false")
     warn = table.get("warn_percent", WARN_PERCENT)
     if not isinstance(warn, int) or isinstance(warn, bool) or not 0 <= warn <= 100:
-        raise _Wrong("warn_percent", "choice", value=warn, known="0 … 100")
+        raise _WrongKey("warn_percent", "choice", value=warn, known="0 … 100")
     group = None if who == "everyone" else _group(table, "group", resolve)
     return CeilingLine(group, Terms(who, _scope(table), period, limit, currency, with_vat, warn))
 
 
 def _required(table: dict[str, Any], key: str) -> Any:
     if key not in table:
-        raise _Wrong("", "missing", name=key)
+        raise _WrongKey("", "missing", name=key)
     return table[key]
 
 
 def _choice(table: dict[str, Any], key: str, known: tuple[str, ...]) -> str:
     value = _required(table, key)
     if value not in known:
-        raise _Wrong(key, "choice", value=value, known=", ".join(known))
+        raise _WrongKey(key, "choice", value=value, known=", ".join(known))
     return str(value)
 
 
@@ -150,14 +150,14 @@ def _scope(table: dict[str, Any]) -> Scope:
     try:
         return parse_scope(value if isinstance(value, str) else "")
     except ValueError:
-        raise _Wrong("scope", "scope", value=value) from None
+        raise _WrongKey("scope", "scope", value=value) from None
 
 
 def _group(table: dict[str, Any], key: str, resolve: Resolve) -> Group:
     dn, identifier = _required(table, key), table.get(f"{key}_id", "")
     found = resolve(dn, identifier) if isinstance(dn, str) and isinstance(identifier, str) and dn else None
     if found is None:
-        raise _Wrong(key, "group", value=dn)
+        raise _WrongKey(key, "group", value=dn)
     return found
 
 
@@ -168,7 +168,7 @@ def _instant(table: dict[str, Any], key: str, zone: ZoneInfo, *, last: bool = Fa
     if isinstance(value, datetime):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=zone).astimezone(UTC)
     if not isinstance(value, date):
-        raise _Wrong(key, "date")
+        raise _WrongKey(key, "date")
     day = value + timedelta(days=1) if last else value
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Select, String, or_, select
-from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
+from sqlalchemy import CheckConstraint, ForeignKey, String, bindparam, or_, select
+from sqlalchemy.orm import Mapped, Session, contains_eager, joinedload, mapped_column, relationship
 
 from portal import audit, clock
-from portal.database import Base, UtcDateTime
+from portal.database import Base, UtcDateTime, one_at_a_time
 from portal.directory.answers import Group
 from portal.rights.groups import GroupRow, known
 from portal.rights.scopes import Scope, Wanted, covering
@@ -66,11 +66,28 @@ class Rule(Base):
         }  # fmt: skip
 
 
+# Built once: making such a statement anew takes longer than the database needs for it.
+IN_FORCE = (
+    select(Rule)
+    .join(Rule.group)
+    .options(contains_eager(Rule.group))
+    .where(
+        GroupRow.key.in_(bindparam("keys", expanding=True)),
+        or_(Rule.starts_at.is_(None), Rule.starts_at <= bindparam("at", type_=UtcDateTime)),
+        or_(Rule.ends_at.is_(None), Rule.ends_at > bindparam("at", type_=UtcDateTime)),
+    )
+    .order_by(Rule.id)
+)
+ON_OFFER = IN_FORCE.where(covering(Rule.scope_kind, Rule.scope_value))
+
+
 def add_rule(
     session: Session, actor: str, group: Group, scope: Scope, right: str, effect: str,
     starts_at: datetime | None = None, ends_at: datetime | None = None,
 ) -> Rule:  # fmt: skip
     """Make a rule, or return the one that already says the same."""
+    # Two people may say the same at this moment.
+    one_at_a_time(session.connection(), "rules")
     row = known(session, group)
     existing = session.scalar(
         select(Rule).where(
@@ -103,27 +120,12 @@ def all_rules(session: Session) -> list[Rule]:
 
 def rules_for(session: Session, group_keys: frozenset[str]) -> list[Rule]:
     """Every rule in force that speaks about one of these groups, oldest first."""
-    return list(session.scalars(_in_force(group_keys)))
+    return list(session.scalars(IN_FORCE, {"keys": list(group_keys), "at": clock.now()}))
 
 
 def rules_on(session: Session, group_keys: frozenset[str], wanted: Wanted) -> list[Rule]:
     """Those among them that cover one offer."""
-    return list(session.scalars(_in_force(group_keys).where(covering(Rule.scope_kind, Rule.scope_value, wanted))))
-
-
-def _in_force(group_keys: frozenset[str]) -> Select[Rule]:
-    at = clock.now()
-    return (
-        select(Rule)
-        .join(Rule.group)
-        .options(joinedload(Rule.group))
-        .where(
-            GroupRow.key.in_(group_keys),
-            or_(Rule.starts_at.is_(None), Rule.starts_at <= at),
-            or_(Rule.ends_at.is_(None), Rule.ends_at > at),
-        )
-        .order_by(Rule.id)
-    )
+    return list(session.scalars(ON_OFFER, {"keys": list(group_keys), "at": clock.now(), **wanted.values}))
 
 
 def matching(rules: list[Rule], right: str, wanted: Wanted) -> list[Rule]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, String, and_, bindparam, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 SCOPE_KINDS = ("all", "category", "merchant", "offer")
@@ -52,9 +52,9 @@ class Wanted:
         return {"category": self.category, "merchant": self.merchant, "offer": f"{self.merchant}/{self.offer}"}
 
 
-def covering(kind: InstrumentedAttribute[str], value: InstrumentedAttribute[str], wanted: Wanted) -> ColumnElement[Any]:
-    """`Scope.covers` as a condition on two columns."""
-    named = (and_(kind == each, value == text) for each, text in wanted.values.items())
+def covering(kind: InstrumentedAttribute[str], value: InstrumentedAttribute[str]) -> ColumnElement[Any]:
+    """`Scope.covers` as a condition on two columns; its parameters are `Wanted.values`."""
+    named = (and_(kind == each, value == bindparam(each, type_=String)) for each in SCOPE_KINDS if each != "all")
     return or_(kind == "all", *named)
 
 

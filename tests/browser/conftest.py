@@ -14,9 +14,9 @@ from werkzeug.serving import make_server
 
 from demo import people
 from demo.company import Company
-from portal.billing.outbox import open_subjects
 from portal.billing.worker import run_worker
 from portal.installation import Installation
+from portal.outbox import open_subjects
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -180,6 +180,19 @@ def test_each_fault_of_the_operator_ends_as_it_must(fault, end, world):
     assert list(world.ends().values()) == [end]
 
 
+def test_what_a_process_that_stalled_sends_late_is_given_back(world):
+    """It looked the payment up, stalled, and others meanwhile gave the order up."""
+    world.operator.faults.coming += ["lost_before"]
+    world.confirm(world.ask_price(1, 1_000), 1)
+    world.pass_time(4_000)
+    world.operator.faults.coming += ["stall_before", "credentials", "processing"]
+    world.work()
+
+    assert_rest(world)
+    assert list(world.ends().values()) == [("failed", "voided")]
+    assert [charge.state for charge in world.operator.book.values()] in ([], ["voided"])
+
+
 @pytest.mark.parametrize("idempotent", [True, False])
 @pytest.mark.parametrize("document", [True, False])
 @pytest.mark.parametrize("fault", MERCHANT_FAULTS)

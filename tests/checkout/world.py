@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -16,10 +17,8 @@ from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
 from connectors.contract import Offer
-from portal import clock
-from portal.billing import outbox
+from portal import clock, outbox
 from portal.billing.charges import Charge
-from portal.billing.outbox import Lease, LeaseLost, Task
 from portal.billing.settlement import capture, void
 from portal.billing.worker import run_leased, work_once
 from portal.catalog.merchants import Merchants
@@ -35,12 +34,14 @@ from portal.database import Database
 from portal.directory.accounts import Account
 from portal.directory.answers import Group
 from portal.migrations import schema
+from portal.outbox import Lease, LeaseLost, Task
 from portal.refusals import Refused
 from portal.rights.ceilings import Terms, add_ceiling
 from portal.rights.holds import CeilingUse
 from portal.rights.rules import Rule, add_rule, remove_rule
 from portal.rights.scopes import Scope
 from tests.checkout.other_sides import Crash, Merchant, Operator, loaded, quoted
+from tests.real.postgres import Postgres
 
 GROUP = "cn=buyers,dc=acme,dc=example"
 BUYERS = Group(GROUP)
@@ -75,6 +76,13 @@ class MortalDatabase(Database):
 def made_database(path: Path) -> Path:
     """A furnished database, to be copied: migrating one anew for each example takes too long."""
     database = Database(f"sqlite:///{path}")
+    furnish(database)
+    database.close()
+    return path
+
+
+def furnish(database: Database) -> None:
+    """Our tables, one offer, two employees who may buy it, and the ceiling they share."""
     schema.upgrade(database)
     offer = Offer("o", WORDS, WORDS, "legal", 1000, 2000, 200, 1200, "EUR", "data")
     with patch.object(clock, "now", lambda: START), database.transaction() as session:
@@ -87,21 +95,38 @@ def made_database(path: Path) -> Path:
         session.flush()
         add_ceiling(session, "test", BUYERS, Terms("shared", Scope("all"), "week", LIMIT_CENTS))
         add_rule(session, "test", BUYERS, Scope("all"), "buy", "allow")
-    database.close()
-    return path
+
+
+@dataclass
+class PostgresTemplate:
+    """A furnished database of a PostgreSQL, to be copied."""
+
+    server: Postgres
+    name: str
+
+    def copy(self, around: ExitStack) -> str:
+        """The URL of a copy, dropped when `around` ends."""
+        name = self.server.make(self.name)
+        around.callback(self.server.drop, name)
+        return self.server.url(name)
 
 
 class World:
     """Everything a purchase touches, at a time that only moves when told."""
 
-    def __init__(self, template: Path, folder: Path, *, idempotent: bool = True, document: bool = False) -> None:
-        shutil.copy(template, folder / "portal.db")
+    def __init__(
+        self, template: Path | PostgresTemplate, folder: Path, *, idempotent: bool = True, document: bool = False
+    ) -> None:
         self.at = START
         self.around = ExitStack()
+        if isinstance(template, PostgresTemplate):
+            url = template.copy(self.around)
+        else:
+            url = f"sqlite:///{shutil.copy(template, folder / 'portal.db')}"
         self.around.enter_context(patch.object(clock, "now", lambda: self.at))
         # Drawing a traceback for every fault we make would take most of the time.
         self.around.enter_context(capture_logs())
-        self.database = MortalDatabase(f"sqlite:///{folder}/portal.db")
+        self.database = MortalDatabase(url)
         self.operator, self.merchant = Operator(), Merchant(idempotent, document)
         self.operator.faults.meanwhile = self.merchant.faults.meanwhile = self.others_go_on
         self.merchant.heard = self.merchant_heard
@@ -121,8 +146,8 @@ class World:
 
     def close(self) -> None:
         """Give everything back."""
-        self.around.close()
         self.database.close()
+        self.around.close()
 
     # --- What people and processes do -----------------------------------------------------------------
 

@@ -7,8 +7,7 @@ from datetime import timedelta
 import pytest
 
 from demo.certificates import Authority
-from portal import clock
-from portal.billing import outbox
+from portal import clock, outbox
 
 
 def wrong(lines):
@@ -21,7 +20,9 @@ def test_all_is_well(furnished):
     assert result.exit_code == 0
     assert "All is well." in result.output
     subjects = [line["subject"] for line in furnished.json("check")]
-    assert {"Database", "Deliveries", "Directory", "Operator", "Merchant registre", "Merchant coface"} <= set(subjects)
+    assert {"Database", "Deliveries", "Directory", "Operator", "Merchant registre", "Merchant coface", "Mail"} <= set(
+        subjects
+    )
 
 
 @pytest.mark.parametrize(("old", "new", "subject", "found", "remedy"), [
@@ -47,6 +48,56 @@ def test_one_thing_wrong_is_named_with_why_and_what_to_do(old, new, subject, fou
     assert remedy in what_to_do
     assert sum(line["ok"] for line in lines) >= 6
     assert "1 to mend." in furnished.run("check").output
+
+
+MAIL_PLAIN = 'security = "starttls"'
+
+
+@pytest.mark.parametrize(("old", "new", "found", "remedy"), [
+    ('host = "127.0.0.1"', 'host = "nowhere.invalid"', "nowhere.invalid", "[mail] host"),
+    ('host = "127.0.0.1"', 'host = "127.0.0.2"', "cannot be reached", "firewall"),
+    (MAIL_PLAIN, 'security = "tls"', "does not speak TLS as configured", "port 587"),
+    ('password = "courrier', 'password = "autre', "refuses our user or password: 535 5.7.8", "[mail] user and password"),
+    ('user = "guichet"', 'user = ""', "refuses our sender: 530", "[mail] sender"),
+])  # fmt: skip
+def test_what_is_wrong_with_mail_is_named_with_what_to_do(old, new, found, remedy, furnished, company):
+    furnished.change(old, new)
+
+    [(subject, why, what_to_do)] = wrong(furnished.json("check", code=1))
+
+    assert (subject, found in why, remedy in what_to_do) == ("Mail", True, True), (why, what_to_do)
+    assert company.mailbox.letters() == []
+
+
+def test_a_mail_servers_certificate_of_somebody_else_is_named(furnished, tmp_path):
+    Authority.create(tmp_path / "other")
+    furnished.change(f'{MAIL_PLAIN}\nca_file = "{tmp_path}', f'{MAIL_PLAIN}\nca_file = "{tmp_path}/other')
+
+    [(subject, why, remedy)] = wrong(furnished.json("check", code=1))
+
+    assert (subject, "certificate of 127.0.0.1" in why, "ca_file" in remedy) == ("Mail", True, True)
+
+
+@pytest.mark.parametrize(("fault", "found"), [("sender", "553 5.7.1"), ("down", "cannot be reached")])
+def test_a_mail_server_that_is_down_or_refuses_our_sender_is_named(fault, found, furnished, company):
+    company.mailbox.fault = fault
+
+    [(subject, why, remedy)] = wrong(furnished.json("check", code=1))
+
+    assert (subject, found in why, "[mail]" in remedy) == ("Mail", True, True)
+
+
+def test_no_mail_server_is_said_and_is_no_fault(furnished):
+    furnished.change('host = "127.0.0.1"', 'host = ""')
+
+    [line] = [line for line in furnished.json("check") if line["subject"] == "Mail"]
+
+    assert (line["ok"], line["found"]) == (True, "no host is set, so none is sent.")
+
+
+def test_the_check_sends_nothing(furnished, company):
+    assert furnished.run("check").exit_code == 0
+    assert (company.mailbox.letters(), company.mailbox.sign_ins) == ([], [True])
 
 
 def test_a_wrong_authority_is_named(furnished, company, tmp_path):

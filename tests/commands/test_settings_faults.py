@@ -27,6 +27,12 @@ from portal.migrations import schema
     ('urls = ["', 'urls = [] # "', "[directory] urls", "must not be empty"),
     ('token_url = "http://', 'token_url = "', "[operator] token_url", "https://name.example"),
     ('/coface"', ':x/coface"', "[merchants.coface] base_url", "https://name.example"),
+    ('host = "127.0.0.1"', 'host = "smtp://mail.acme.example"', "[mail] host", "like smtp.acme.example"),
+    ('host = "127.0.0.1"', 'host = "mail.acme.example"\ntimeout = 600', "[mail] timeout", "at most 20"),
+    ('security = "starttls"', 'security = "ssl"', "[mail] security", "'starttls'"),
+    ('sender = "guichet@acme.example"', 'sender = "Guichet"', "[mail] sender", "like guichet@acme.example"),
+    ('sender = "guichet@acme.example"', '', "[mail] sender", "like guichet@acme.example"),
+    ('password = "courrier-dématérialisé"', 'password_file = "nowhere"', "[mail] password_file", "cannot be read"),
     ('[portal]', '[[portal', "portal.toml", "not TOML"),
     ('[operator]', '[operater]', "[operater]", "does not exist"),
 ])  # fmt: skip
@@ -39,6 +45,26 @@ def test_each_fault_names_its_place_and_what_to_write(old, new, where, what, ter
     assert where in result.stderr
     assert what in result.stderr
     assert "correct the lines above" in result.stderr
+
+
+def test_mail_in_the_clear_goes_to_this_machine_only(terminal):
+    terminal.change('security = "starttls"', 'security = "none"')
+    assert "[mail]" not in terminal.run("catalog", "list").stderr
+
+    terminal.change('host = "127.0.0.1"', 'host = "mail.acme.example"')
+    result = terminal.run("catalog", "list")
+
+    assert (result.exit_code, "[mail] security: mail leaves this machine encrypted only" in result.stderr) == (2, True)
+
+
+def test_a_ca_file_for_mail_that_cannot_be_read_is_named(terminal, company):
+    terminal.change(
+        f'security = "starttls"\nca_file = "{company.ca_file}', 'security = "starttls"\nca_file = "nowhere.pem'
+    )
+
+    result = terminal.run("catalog", "list")
+
+    assert (result.exit_code, "[mail] ca_file: it cannot be read" in result.stderr) == (2, True)
 
 
 def test_every_fault_is_named_at_once(terminal):

@@ -8,6 +8,8 @@ import httpx2
 import pytest
 
 from demo.companies import COMPANIES
+from portal.mail.addresses import Recipient
+from portal.mail.messages import post
 
 SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
 
@@ -18,7 +20,7 @@ def console(company):
         yield client
 
 
-def test_the_three_other_books_are_shown(console, buyer, work):
+def test_the_other_books_are_shown(console, buyer, work):
     number = buyer.confirm(buyer.ask_price("registre-kbis", siren=SIREN))
     assert number in console.get("/").text
     assert "reserved" in console.get("/books").text
@@ -46,6 +48,28 @@ def test_breaking_and_mending_the_others(console, company):
     console.post("/merchant/registre", data={"fault": ""})
     console.post("/directory", data={"up": "1"})
     assert (company.operator.fault, company.merchants.fault("registre"), company.directory.fault) == (None, "", None)
+
+
+def test_the_mailbox_is_shown_as_text_and_can_be_broken(console, company, installation, work, later):
+    with installation.database.transaction() as session:
+        post(
+            session,
+            Recipient("zoe@acme.example", "<b>Zoé</b>"),
+            "Une <i>demande</i>",
+            "Un <script>\net deux lignes",
+            "fr",
+        )
+    console.post("/mail", data={"fault": "down"})
+    work()
+    assert "Rien encore" in console.get("/books").text
+    console.post("/mail", data={"fault": ""})
+    later(minutes=1)
+    work()
+
+    page = console.get("/books").text
+    for words in ("&lt;b&gt;Zoé&lt;/b&gt;", "Une &lt;i&gt;demande&lt;/i&gt;", "Un &lt;script&gt;\net deux lignes"):
+        assert words in page
+    assert "<script>" not in page
 
 
 def test_a_person_is_taken_from_a_group_and_put_back(console, company):

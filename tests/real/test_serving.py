@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import httpx2
 import pytest
 
 from demo.companies import COMPANIES
+from tests.real.slapd import free_port
 
 ROOT = Path(__file__).parents[2]
 SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
@@ -84,17 +86,22 @@ class Server:
         self.process.poll()
         return not (self.members & parents().keys())
 
+    def stop(self):
+        """End it in order, and whoever is left after that."""
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(20)
+        for member in self.members & parents().keys():
+            os.kill(member, signal.SIGKILL)
+        self.process.wait()
+        self.log.close()
+
 
 @pytest.fixture
 def server(installation, company, tmp_path):
-    from tests.real.slapd import free_port
-
     made = Server(tmp_path / "portal.toml", free_port())
     yield made
-    for member in made.members & parents().keys():
-        os.kill(member, signal.SIGKILL)
-    made.process.wait()
-    made.log.close()
+    made.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

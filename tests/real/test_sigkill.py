@@ -12,9 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from demo.companies import COMPANIES
-from portal import clock
-from portal.billing import outbox
-from portal.billing.outbox import Task
+from portal import clock, outbox
 from portal.billing.worker import work_once
 from portal.checkout.books import compare
 from portal.checkout.confirmation import accept
@@ -23,6 +21,7 @@ from portal.checkout.quotes import find_quote
 from portal.checkout.verification import verify
 from portal.directory import accounts, sign_in
 from portal.installation import Installation
+from portal.outbox import Task
 
 ROOT = Path(__file__).parent.parent.parent
 SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))

@@ -8,12 +8,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from portal import clock
-from portal.billing import outbox
-from portal.billing.outbox import LEASE_S, LONGEST_DELAY_S, LeaseLost, Task
+from portal import clock, outbox
 from portal.billing.worker import run_leased, work_once
 from portal.database import Database
 from portal.migrations import schema
+from portal.outbox import LEASE_S, LONGEST_DELAY_S, LeaseLost, Task
 
 
 @pytest.fixture
