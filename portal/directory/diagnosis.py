@@ -16,7 +16,7 @@ from portal.directory.config import DirectoryConfig, DirectoryUnknown
 from portal.directory.ldap import Entry, raw_values
 from portal.directory.membership import Membership
 from portal.directory.named import is_below
-from portal.directory.servers import LdapServers
+from portal.directory.servers import PAGE, LdapServers
 from portal.directory.vocabulary import Vocabulary, texts
 
 ANYTHING = "(objectClass=*)"
@@ -105,8 +105,12 @@ class Sight:
         return [self._nothing(kind, facts)]
 
     def _obstacle(self, kind: str, error: DirectoryUnknown, facts: dict[str, str | int]) -> Finding:
+        base = str(facts["base"])
         if error.reason == "base":
-            return self._missing(kind, str(facts["base"]), facts)
+            return self._missing(kind, base, facts)
+        if error.reason == "size_limit" and not facts["count"]:
+            part = self._servers.first(base, str(facts["filter"]), ["1.1"], PAGE, self._deadline)
+            facts = {**facts, "count": len(part)}
         return Finding(False, kind, error.reason, {**facts, "url": "", "detail": error.detail})
 
     def _nothing(self, kind: str, facts: dict[str, str | int]) -> Finding:
@@ -114,7 +118,7 @@ class Sight:
         try:
             others = self._servers.first(str(facts["base"]), ANYTHING, ["1.1"], 2, self._deadline)
         except DirectoryUnknown as error:
-            return self._obstacle(kind, error, facts)
+            return self._obstacle(kind, error, {**facts, "count": 0})
         return Finding(False, kind, f"{kind}_filter" if len(others) > 1 else "nothing_to_read", facts)
 
     def _missing(self, kind: str, base: str, facts: dict[str, str | int]) -> Finding:
