@@ -193,7 +193,7 @@ def _show(
     template = f"admin/{part}.html" if part and wants_fragment() else "admin/rights.html"
     body = render_template(
         template, form=form, found=found or [], said=said, effect=_effect(proposal), proposal=proposal,
-        refusal=refusal, proved=is_proved(), sheets=sheets, names=known,
+        refusal=refusal, proved=is_proved(), sheets=sheets, names=known, fragment=wants_fragment(),
         saved=request.args.get("saved", ""), undone="undone" in request.args,
     )  # fmt: skip
     return body, status, {"HX-Retarget": "#right"} if template == "admin/_right.html" else {}
