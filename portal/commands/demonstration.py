@@ -59,17 +59,20 @@ def demo(keep: Path | None, port: int) -> None:
                 ),
                 BAD_USAGE,
             )
-        _run(folder, _free_port(port))
+        _run(folder, _free_port(port), keep=keep is not None)
 
 
-def _run(folder: Path, port: int) -> None:
+def _run(folder: Path, port: int, *, keep: bool) -> None:
     configuration = folder / "portal.toml"
     portal = _start_portal(configuration, folder / "portal.log")
     try:
+        from demo import kept_books
         from demo.company import start_company
 
         signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
         company = start_company(folder, _free_port(CONSOLE_PORT, besides=port))
+        if keep:
+            kept_books.recall(folder, company.operator, company.merchants)
         try:
             configuration.write_text(company.configuration(port), encoding="utf-8")
             _tell(portal, configuration)
@@ -84,6 +87,8 @@ def _run(folder: Path, port: int) -> None:
         finally:
             portal.terminate()
             portal.wait()
+            if keep:
+                kept_books.keep(folder, company.operator, company.merchants)
             company.stop()
     finally:
         portal.terminate()
