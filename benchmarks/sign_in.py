@@ -21,7 +21,6 @@ from rich.table import Table
 from portal.database import Database
 from portal.directory import accounts, sign_in
 from portal.directory.answers import Yes
-from portal.directory.ldap import Link
 from portal.directory.lookup import LdapDirectory
 from portal.migrations import schema
 from tests.real.slapd import Slapd, make_slapd, site
@@ -179,7 +178,9 @@ def measure(slapd: Slapd, folder: Path) -> None:
         lambda: bare.run(again), lambda: directory.read(account.directory_id),
         lambda: sign_in.confirmed_account(database, directory, account),
     ])  # fmt: skip
-    table = Table("question", "messages", "bare ms", "directory ms", "÷ bare", "with the database ms", "÷ bare", "beyond bare ms")
+    table = Table(
+        "question", "messages", "bare ms", "directory ms", "÷ bare", "with the database ms", "÷ bare", "beyond bare ms"
+    )
     for name, recorded, (raw, ours, whole) in (("sign-in", entering, entered), ("groups again", again, asked)):
         messages = len(recorded.searches) + bool(recorded.bind)
         table.add_row(
