@@ -38,6 +38,7 @@ document.addEventListener("htmx:error", (event) => {
   if (!words || !place || document.querySelector(".unanswered")) return;
   const notice = words.content.firstElementChild.cloneNode(true);
   notice.classList.add("unanswered");
+  notice.setAttribute("role", "alert");
   place.append(notice);
 });
 document.addEventListener("htmx:after:swap", () => document.querySelector(".unanswered")?.remove());
