@@ -120,11 +120,13 @@ def _people_to_tell(decider: Person | None) -> list[Person]:
     try:
         found = [group for name in groups for group in directory.find_group(name)]
         people = {person for group in found for person in directory.members(group)}
+        others = sorted((each for each in people if each.id != account().directory_id), key=lambda each: each.login)
+        # A list of members has no more than names: each is read again for his address and language.
+        told = [directory.person(person.dn) for person in others[:MOST_TOLD]]
     except DirectoryUnknown as error:
         log.warning("deciders_not_found", detail=str(error))
         return []
-    others = [person for person in people if person.id != account().directory_id]
-    return sorted(others, key=lambda person: person.login)[:MOST_TOLD]
+    return [person for person in told if person]
 
 
 def _address(endpoint: str, slug: str = "") -> str:
