@@ -11,8 +11,9 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from portal.directory.answers import Group, Person
-from portal.directory.ldap import Entry, escape, raw_values
+from portal.directory.ldap import escape, raw_values
 from portal.directory.membership import DN_LISTS, LOGIN_LIST
+from portal.directory.messages import Entry
 from portal.directory.named import AT_ONCE, is_below, read_named
 from portal.directory.names import normalise
 from portal.directory.servers import LdapServers
@@ -92,7 +93,7 @@ class Groups:
             for sid in raw_values(group, "objectSid"):
                 tests += f"(primaryGroupID={struct.unpack('<I', sid[-4:])[0]})"
             if not any(raw_values(group, name) for name in LISTS):
-                tests += f"(memberOf={escape(group['dn'])})"
+                tests += f"(memberOf={escape(group.dn)})"
         return f"(|{tests})" if tests else ""
 
     def _people_saying(self, groups: Sequence[Entry], deadline: float) -> Iterator[Entry]:
@@ -107,16 +108,16 @@ class Groups:
 
     def _said_by_people(self, dn: str, deadline: float) -> Iterator[Entry]:
         """Who says he is in a group, or in one of those that say they are in it."""
-        groups = {normalise(entry["dn"]): entry for entry in self._at(dn, deadline)}
+        groups = {normalise(entry.dn): entry for entry in self._at(dn, deadline)}
         level = list(groups.values())
         while self._config.nested and level:
             inner: list[Entry] = []
             for at in range(0, len(level), AT_ONCE):
-                tests = "".join(f"(memberOf={escape(entry['dn'])})" for entry in level[at : at + AT_ONCE])
+                tests = "".join(f"(memberOf={escape(entry.dn)})" for entry in level[at : at + AT_ONCE])
                 test = f"(&{self._words.groups_filter}(|{tests}))"
                 inner += self._servers.every(domain_of(dn), test, self._words.group_attributes, deadline)
-            level = [entry for entry in inner if normalise(entry["dn"]) not in groups]
-            groups.update((normalise(entry["dn"]), entry) for entry in level)
+            level = [entry for entry in inner if normalise(entry.dn) not in groups]
+            groups.update((normalise(entry.dn), entry) for entry in level)
         return self._people_saying(list(groups.values()), deadline)
 
     def _said_by_groups(self, dn: str, deadline: float) -> Iterator[Entry]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from portal.directory.config import DirectoryUnknown
-from portal.directory.ldap import Entry, escape
+from portal.directory.ldap import escape
+from portal.directory.messages import Entry
 from portal.directory.names import first_part, normalise
 from portal.directory.servers import LdapServers
 
@@ -66,4 +67,4 @@ def _tests(indexed: Sequence[str], dns: list[str]) -> list[str] | None:
 
 
 def _among(entries: Iterable[Entry], wanted: set[str]) -> Iterator[Entry]:
-    return (entry for entry in entries if normalise(entry["dn"]) in wanted)
+    return (entry for entry in entries if normalise(entry.dn) in wanted)

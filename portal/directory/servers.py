@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from portal.directory.config import DirectoryConfig, DirectoryUnknown
 from portal.directory.failover import Failover
-from portal.directory.ldap import CHILDREN, ENTRY, SUBTREE, Broken, Entry, Link
+from portal.directory.ldap import Broken, Link
+from portal.directory.messages import CHILDREN, ENTRY, SUBTREE, Entry
 from portal.directory.standing import refusal
 from portal.directory.tls import Certificate
 
