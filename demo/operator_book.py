@@ -50,6 +50,16 @@ class OperatorBook:
         self._payments: dict[str, PaymentLine] = {}
         self._journal: list[JournalLine] = []
 
+    def kept(self) -> tuple[dict[str, PaymentLine], list[JournalLine]]:
+        """What a later run needs to go on."""
+        with self.lock:
+            return self._payments, self._journal
+
+    def recall(self, kept: tuple[dict[str, PaymentLine], list[JournalLine]]) -> None:
+        """Go on from an earlier run."""
+        with self.lock:
+            self._payments, self._journal = kept
+
     def charges(self) -> list[PaymentLine]:
         """Every payment, oldest first."""
         with self.lock:

@@ -28,6 +28,7 @@ from portal.directory.config import DirectoryConfig
 from portal.directory.lookup import LdapDirectory
 from portal.mail import sending
 from portal.mail.submission import MailServer
+from portal.migrations import schema
 from portal.outbox import Lease
 from portal.settings import Settings
 from portal.settings_faults import Fault, SettingsError
@@ -119,6 +120,9 @@ def _network(settings: Settings) -> Network:
 
 
 def _database(settings: Settings) -> Database:
+    # Tables point at tables of other rooms: all of them must be known before the first row is written,
+    # also in a process that loads no screen.
+    schema.metadata()
     try:
         return Database(settings.database_url)
     except (ArgumentError, ImportError) as error:

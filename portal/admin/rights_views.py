@@ -49,14 +49,17 @@ def groups() -> ResponseReturnValue:
 def preview_right() -> ResponseReturnValue:
     """What the form would say, and who gains or loses by it; nothing is saved."""
     form = _form()
-    if picked := request.form.get("pick"):
+    picked = request.form.get("pick")
+    if picked:
         form.group.data = picked
+    # A group just picked changes the form itself; else what is being typed stays under the fingers.
+    part = "_right" if picked else "_said"
     group, found = _chosen(form)
     if group:
         form.group.data, form.group_text.data = group.dn, group.name or group.dn
     if not form.validate_on_submit() or group is None:
-        return _show(form, found=found, refusal=None if group or found else NO_GROUP, part="_right", status=422)
-    return _show(form, proposal=form.proposal(group, _zone()), part="_right")
+        return _show(form, found=found, refusal=None if group or found else NO_GROUP, part=part, status=422)
+    return _show(form, proposal=form.proposal(group, _zone()), part=part)
 
 
 @admin.post("/rights")
@@ -188,8 +191,9 @@ def _show(
         said = [sentences.rule(rule, known)] if rule else []
         said += [sentences.ceiling(ceiling, known)] if ceiling else []
     template = f"admin/{part}.html" if part and wants_fragment() else "admin/rights.html"
-    return render_template(
+    body = render_template(
         template, form=form, found=found or [], said=said, effect=_effect(proposal), proposal=proposal,
-        refusal=refusal, proved=is_proved(), sheets=sheets, names=known,
+        refusal=refusal, proved=is_proved(), sheets=sheets, names=known, fragment=wants_fragment(),
         saved=request.args.get("saved", ""), undone="undone" in request.args,
-    ), status  # fmt: skip
+    )  # fmt: skip
+    return body, status, {"HX-Retarget": "#right"} if template == "admin/_right.html" else {}

@@ -59,28 +59,36 @@ def demo(keep: Path | None, port: int) -> None:
                 ),
                 BAD_USAGE,
             )
-        _run(folder, _free_port(port))
+        _run(folder, _free_port(port), keep=keep is not None)
 
 
-def _run(folder: Path, port: int) -> None:
+def _run(folder: Path, port: int, *, keep: bool) -> None:
     configuration = folder / "portal.toml"
     portal = _start_portal(configuration, folder / "portal.log")
     try:
+        from demo import kept_books
         from demo.company import start_company
 
         signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
-        company = start_company(folder, _free_port(CONSOLE_PORT))
+        company = start_company(folder, _free_port(CONSOLE_PORT, besides=port))
+        if keep:
+            kept_books.recall(folder, company.operator, company.merchants)
         try:
             configuration.write_text(company.configuration(port), encoding="utf-8")
             _tell(portal, configuration)
             _wait_until_ready(port, portal, folder)
             _print_welcome(company, port, folder)
             portal.wait()
+            click.echo(
+                say("The portal has ended by itself; the end of its log:") + "\n" + _end_of_log(folder), err=True
+            )
         except KeyboardInterrupt:
             click.echo("\n" + say("Stopping."))
         finally:
             portal.terminate()
             portal.wait()
+            if keep:
+                kept_books.keep(folder, company.operator, company.merchants)
             company.stop()
     finally:
         portal.terminate()
@@ -109,8 +117,11 @@ def _wait_until_ready(port: int, portal: subprocess.Popen[bytes], folder: Path) 
         if _is_ready(port):
             return
         time.sleep(0.05)
-    last = (folder / "portal.log").read_text(encoding="utf-8", errors="replace")[-2000:]
-    stop(say("The portal did not start. The end of its log:") + "\n" + last, 1)
+    stop(say("The portal did not start. The end of its log:") + "\n" + _end_of_log(folder), 1)
+
+
+def _end_of_log(folder: Path) -> str:
+    return (folder / "portal.log").read_text(encoding="utf-8", errors="replace")[-2000:]
 
 
 def _is_ready(port: int) -> bool:
@@ -140,8 +151,9 @@ def _print_welcome(company: Company, port: int, folder: Path) -> None:
     sys.stdout.flush()
 
 
-def _free_port(wanted: int) -> int:
-    for port in [*range(wanted, wanted + 50), 0]:
+def _free_port(wanted: int, besides: int = 0) -> int:
+    """The first port from `wanted` on that nobody listens on, nor will (`besides`)."""
+    for port in [*(each for each in range(wanted, wanted + 50) if each != besides), 0]:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -139,3 +139,21 @@ def test_the_worker_captures_what_the_pages_sold(server, buyer, company):
     buyer.confirm(buyer.ask_price("registre-kbis", siren=SIREN))
 
     assert wait_until(lambda: [line.state for line in company.operator.book.charges()] == ["succeeded"], 10)
+
+
+def test_a_process_that_found_its_database_ready_carries_a_purchase_on(installation, buyer, company, tmp_path):
+    """As after every restart: nothing was migrated, no screen was loaded, and the rows point across all rooms."""
+    company.merchants.report_seconds = 1.0
+    number = buyer.confirm(buyer.ask_price("coface-rapport", siren=SIREN))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
+    environment |= {"PORTAL_CONFIG": str(tmp_path / "portal.toml"), "PYTHONPATH": str(ROOT)}
+
+    def delivered():
+        pushed = subprocess.run(
+            [sys.executable, "-m", "portal", "charges", "push"],
+            env=environment, cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert "Error" not in pushed.stderr, pushed.stderr
+        return "state-delivered" in buyer.get(f"/purchases/{number}")
+
+    assert wait_until(delivered, 60)

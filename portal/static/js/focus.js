@@ -30,3 +30,14 @@ document.addEventListener("keydown", (event) => {
     field.focus();
   }
 });
+
+// The portal did not answer: say so, and that the same click again buys nothing twice.
+document.addEventListener("htmx:error", (event) => {
+  const words = document.getElementById("unanswered");
+  const place = event.detail?.ctx?.sourceElement?.closest?.(".panel, form");
+  if (!words || !place || document.querySelector(".unanswered")) return;
+  const notice = words.content.firstElementChild.cloneNode(true);
+  notice.classList.add("unanswered");
+  place.append(notice);
+});
+document.addEventListener("htmx:after:swap", () => document.querySelector(".unanswered")?.remove());
