@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from portal import clock
 from portal.directory import tls
@@ -41,7 +42,7 @@ def diagnose(config: DirectoryConfig, deadline: float, login: str = "") -> list[
     if not reached:
         return findings
     words = Vocabulary(config)
-    servers = LdapServers(config, password_policy=words.preset.password_policy)
+    servers = LdapServers(replace(config, urls=reached), password_policy=words.preset.password_policy)
     try:
         sight = Sight(servers, words, deadline)
         findings += sight.counted("people", config.people_base, words.people_filter)

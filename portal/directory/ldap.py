@@ -13,6 +13,7 @@ import ssl
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import ldap3
@@ -111,6 +112,7 @@ class Link:
     def __init__(self, url: str, connection: ldap3.Connection) -> None:
         self.url, self._connection = url, connection
         self._received = bytearray()
+        self.is_open = True
 
     @classmethod
     def open(cls, config: DirectoryConfig, url: str, dn: str, password: str, deadline: float) -> Link:
@@ -142,7 +144,7 @@ class Link:
                 connection.socket = Punctual(connection.socket, deadline)
             if config.start_tls and not secure:
                 connection.start_tls(read_server_info=False)
-        except (LDAPException, OSError) as error:
+        except (LDAPException, OSError, UnicodeError) as error:
             if connection.socket is not None:
                 connection.socket.close()
             raise DirectoryUnknown(_reason_of(error), f"{url}: {error}") from error
@@ -244,13 +246,9 @@ class Link:
         shown = getattr(self._connection.socket, "connected", None)
         return certificate(shown.getpeercert() or {}) if isinstance(shown, ssl.SSLSocket) else None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it can be asked again."""
-        return self._connection.socket is not None and not self._connection.closed
-
     def close(self) -> None:
-        """Say good-bye; nothing is waited for."""
+        """Say good-bye; nothing is waited for, and nothing can be asked any more."""
+        self.is_open = False
         connected = self._connection.socket
         with contextlib.suppress(LDAPException, OSError):
             self._connection.unbind()
@@ -258,12 +256,17 @@ class Link:
             connected.close()
 
 
-@lru_cache(maxsize=8)
 def _tls(ca_file: str) -> _VerifyingTls:
     try:
-        return _VerifyingTls(ca_file)
+        return _tls_of(ca_file, Path(ca_file).stat().st_mtime_ns if ca_file else 0)
     except OSError as error:
         raise DirectoryUnknown("ca_file", f"{ca_file}: {error.strerror or error}") from error
+
+
+@lru_cache(maxsize=8)
+def _tls_of(ca_file: str, _written_at: int) -> _VerifyingTls:
+    """One for as long as its file is the same: a new authority needs no restart."""
+    return _VerifyingTls(ca_file)
 
 
 def _reason_of(error: Exception) -> str:

@@ -123,7 +123,6 @@ class Groups:
     def _said_by_groups(self, dn: str, deadline: float) -> Iterator[Entry]:
         """Whom a group and those in it list, and who says he belongs there."""
         groups: list[Entry] = []
-        names: dict[str, str] = {}
         logins: set[str] = set()
         level, seen = [dn], {normalise(dn)}
         while level:
@@ -131,17 +130,22 @@ class Groups:
             groups += read
             logins.update(login for entry in read for login in texts(entry, LOGIN_LIST))
             listed = {normalise(name): name for entry in read for kind in DN_LISTS for name in texts(entry, kind)}
-            names.update(listed)
-            new = {key: name for key, name in listed.items() if key not in seen and is_below(name, self._base)}
+            new = {key: name for key, name in listed.items() if key not in seen}
             seen |= new.keys()
-            level = list(new.values()) if self._config.nested else []
-        below = [name for name in names.values() if is_below(name, self._config.people_base)]
-        yield from read_named(
+            for entry in self._listed_people(list(new.values()), deadline):
+                # Where people and groups stand under one base, who is a person need not be asked for as a group.
+                new.pop(normalise(entry.dn), None)
+                yield entry
+            level = [name for name in new.values() if is_below(name, self._base)] if self._config.nested else []
+        yield from self._with_logins(logins, deadline)
+        yield from self._people_saying(groups, deadline)
+
+    def _listed_people(self, dns: list[str], deadline: float) -> Iterator[Entry]:
+        below = [name for name in dns if is_below(name, self._config.people_base)]
+        return read_named(
             self._servers, self._words.login_attributes, self._config.people_base, self._words.people_filter, below,
             self._words.listing_attributes, deadline,
         )  # fmt: skip
-        yield from self._with_logins(logins, deadline)
-        yield from self._people_saying(groups, deadline)
 
     def _listing(self, dns: list[str], deadline: float) -> Iterator[Entry]:
         """Those of some entries that are groups, with their lists."""

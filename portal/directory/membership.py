@@ -56,7 +56,7 @@ class Membership:
         tests = member_tests([person.dn])
         tests += "".join(f"({LOGIN_LIST}={escape(login)})" for login in self._words.logins(person))
         tests += "".join(f"(&(objectClass=posixGroup)(gidNumber={escape(gid)}))" for gid in texts(person, "gidNumber"))
-        return self._search(f"(|{tests})", deadline)
+        return self._search(tests, deadline)
 
     def _sids(self, person: Entry, deadline: float) -> list[bytes]:
         """T16: raw SIDs, computed by the domain controller for the very person; the primary group is always one."""
@@ -72,14 +72,14 @@ class Membership:
         found: list[Entry] = []
         for at in range(0, len(sids), AT_ONCE):
             tests = "".join(f"(objectSid={hexadecimal(sid)})" for sid in sids[at : at + AT_ONCE])
-            found += self._search(f"(&{self._words.groups_filter}(|{tests}))", deadline)
+            found += self._search(tests, deadline)
         return found
 
     def _holding(self, dns: Sequence[str], deadline: float) -> list[Entry]:
         """The groups right above some."""
         found: list[Entry] = []
         for at in range(0, len(dns), AT_ONCE):
-            found += self._search(f"(|{member_tests(dns[at : at + AT_ONCE])})", deadline)
+            found += self._search(member_tests(dns[at : at + AT_ONCE]), deadline)
         return found
 
     def _claimed(
@@ -108,7 +108,9 @@ class Membership:
             return True
         return any(normalise(entry.dn) in listed or logins & set(self._words.logins(entry)) for entry in entries)
 
-    def _search(self, test: str, deadline: float) -> list[Entry]:
+    def _search(self, tests: str, deadline: float) -> list[Entry]:
+        """The groups that pass one of some filters."""
+        test = f"(&{self._words.groups_filter}(|{tests}))"
         return self._servers.search(self._base, test, self._words.group_attributes, deadline)
 
 

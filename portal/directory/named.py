@@ -56,7 +56,7 @@ def _tests(indexed: Sequence[str], dns: list[str]) -> list[str] | None:
     """A filter part for each DN; None when one of them is not named by an indexed attribute."""
     if "distinguishedName" in indexed:
         return [f"(distinguishedName={escape(dn)})" for dn in dns]
-    fast = {name.lower() for name in indexed}
+    fast = {name.lower() for name in indexed if name}
     tests = []
     for dn in dns:
         name, value = first_part(dn)
