@@ -18,11 +18,12 @@ from sqlalchemy.orm import Session
 
 from portal.catalog.offers import OfferRow
 from portal.database import Database
-from portal.rights import ceilings
+from portal.directory.answers import Group
+from portal.rights.ceilings import Price, Terms, add_ceiling
 from portal.rights.decision import Decision, Employee, explain
 from portal.rights.rules import add_rule
 from portal.rights.scopes import Scope
-from tests.checkout.world import GROUP, ZONE, furnish
+from tests.checkout.world import BUYERS, ZONE, furnish
 from tests.real.postgres import NOT_DURABLE, private_postgresql
 
 RULES, CEILINGS = 200, 50
@@ -33,9 +34,9 @@ SCOPES = (
 )  # fmt: skip
 
 
-def group(number: int) -> str:
-    """A group's name."""
-    return f"cn=group{number},dc=acme,dc=example"
+def group(number: int) -> Group:
+    """One of twenty groups."""
+    return Group(f"cn=group{number},dc=acme,dc=example", f"id-{number}", f"group{number}")
 
 
 def furnish_rights(session: Session) -> None:
@@ -45,13 +46,13 @@ def furnish_rights(session: Session) -> None:
     periods = cycle(("day", "week", "month", "year", "purchase"))
     for number, period in zip(range(CEILINGS - 1), periods, strict=False):
         scope = SCOPES[number % len(SCOPES)]
-        ceilings.add_ceiling(session, "benchmark", "each", group(number % 20), scope, period, 100_000, "EUR")
+        add_ceiling(session, "benchmark", group(number % 20), Terms("each", scope, period, 100_000))
 
 
 def decide(database: Database, employee: Employee) -> Decision:
     """One decision as a page asks for it, in a reading transaction of its own."""
     with database.reading() as session:
-        return explain(session, employee, session.get_one(OfferRow, 1).wanted, ZONE, 1_000)
+        return explain(session, employee, session.get_one(OfferRow, 1).wanted, ZONE, Price(800, 1_000))
 
 
 def milliseconds(database: Database, employee: Employee) -> list[float]:
@@ -74,7 +75,7 @@ def compare(table: Table, name: str, url: str) -> None:
         with database.transaction() as session:
             furnish_rights(session)
         for many in (2, 20):
-            employee = Employee(1, frozenset({GROUP, *map(group, range(many))}))
+            employee = Employee(1, BUYERS.keys.union(*(group(number).keys for number in range(many))))
             spent, found = milliseconds(database, employee), decide(database, employee)
             table.add_row(
                 name, str(many), f"{len(found.rules)} and {len(found.rooms)}",

@@ -30,7 +30,8 @@ from portal.checkout.quotes import find_quote, keep_quote
 from portal.database import BUSY_TIMEOUT_MS, Database
 from portal.directory.accounts import Account
 from portal.money import MOST_CENTS
-from portal.rights import ceilings
+from portal.rights import ceilings, holds
+from portal.rights.ceilings import Price
 from tests.checkout.other_sides import Merchant, loaded, quoted
 from tests.checkout.world import ZONE, furnish
 from tests.real.postgres import private_postgresql
@@ -99,7 +100,7 @@ def hold(url: str) -> Iterator[Step]:
 
         def take() -> None:
             with database.transaction() as session:
-                ceilings.hold(session, applying, account.id, next(orders), 1, ZONE)
+                holds.hold(session, applying, account.id, next(orders), Price(1, 1), ZONE)
 
         yield take
 
@@ -171,7 +172,7 @@ def furnished(url: str) -> str:
             session.execute(text("UPDATE ceilings SET limit_cents = :most"), {"most": MOST_CENTS})
             account = session.get_one(Account, 1)
             wanted = session.get_one(OfferRow, 1).wanted
-            ceilings.hold(session, ceilings.applying(session, account.group_keys, wanted), 1, "G-0", 1, ZONE)
+            holds.hold(session, ceilings.applying(session, account.group_keys, wanted), 1, "G-0", Price(1, 1), ZONE)
     return url
 
 

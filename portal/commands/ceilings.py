@@ -8,7 +8,7 @@ from portal import money, sentences
 from portal.commands.context import json_option, opened, print_rows
 from portal.commands.ending import BAD_USAGE, stop
 from portal.commands.language import say
-from portal.commands.rights_options import ACTOR, changing, naming, one_group, scope_option
+from portal.commands.rights_options import ACTOR, changing, naming, note_empty, one_group, scope_option
 from portal.rights import ceilings as limits
 from portal.rights import delegations as given
 from portal.rights.scopes import Scope
@@ -71,7 +71,8 @@ def add_ceiling(
             made = limits.add_ceiling(session, ACTOR, named, terms)
         with naming(installation) as names:
             sentence = sentences.ceiling(made, names)
-    click.echo(say("Ceiling %(id)s: %(sentence)s", id=made.id, sentence=sentence))
+        click.echo(say("Ceiling %(id)s: %(sentence)s", id=made.id, sentence=sentence))
+        note_empty(installation, scope)
 
 
 @ceilings.command("list", help=say("Every live ceiling."))

@@ -6,18 +6,26 @@ import json
 from typing import Any
 
 import click
-from sqlalchemy.orm import Session
 
 from portal import sentences, words
 from portal.audit import AuditEntry
 from portal.catalog import offers
 from portal.commands.context import json_option, opened, print_rows
-from portal.commands.ending import BAD_USAGE, stop
+from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
 from portal.commands.language import say
-from portal.commands.rights_options import ACTOR, changing, days_options, instants, naming, one_group, scope_option
+from portal.commands.rights_options import (
+    ACTOR,
+    changing,
+    days_options,
+    instants,
+    naming,
+    note_empty,
+    one_group,
+    scope_option,
+)
 from portal.directory import accounts
-from portal.directory.accounts import Account
-from portal.directory.answers import Yes
+from portal.directory.answers import Group, Yes
+from portal.directory.config import DirectoryUnknown
 from portal.installation import Installation
 from portal.refusals import Refused
 from portal.rights import changes, rules
@@ -50,6 +58,7 @@ def _add(effect: str, group: str, right: str, scope: Scope, first: Any, last: An
         with naming(installation) as names:
             sentence = sentences.rule(rule, names)
         click.echo(say("Rule %(id)s: %(sentence)s", id=rule.id, sentence=sentence))
+        note_empty(installation, scope)
 
 
 @rights.command(help=say("Let a group (name or DN) see or buy."))
@@ -128,18 +137,21 @@ def undo(entry: int) -> None:
 def explain_right(login: str, offer: str, also: tuple[str, ...], as_json: bool) -> None:
     with opened() as installation, naming(installation) as names:
         with installation.database.reading() as session:
-            account, row = _asked_about(session, login, offer)
-        account = _as_of_now(installation, account)
-        keys = account.group_keys.union(*(one_group(installation, name).keys for name in also))
+            row = offers.find(session, offer)
+        if row is None:
+            stop(say("There is no offer %(offer)s; “portal catalog list” shows them.", offer=offer), BAD_USAGE)
+        account_id, groups = _groups_of(installation, login)
+        supposed = [one_group(installation, name) for name in also]
+        keys = frozenset().union(*(group.keys for group in [*groups, *supposed]))
         with installation.database.reading() as session:
             zone = installation.settings.portal.zone
-            decision = explain(session, Employee(account.id, keys), row.wanted, zone, row.price)
+            decision = explain(session, Employee(account_id, keys), row.wanted, zone, row.price)
         contact = installation.settings.portal.contact
         said = sentences.explanation(decision, names, contact)
         why = words.reason(decision.reason, contact)
     if as_json:
         answer = {
-            "allowed": decision.allowed, "why": why, "words": said, "groups": account.group_names,
+            "allowed": decision.allowed, "why": why, "words": said, "groups": sorted(group.dn for group in groups),
             "rules": [rule.as_dict() for rule in decision.rules],
             "ceilings": [{**room.ceiling.as_dict(), "left_cents": room.left_cents} for room in decision.rooms],
         }  # fmt: skip
@@ -149,18 +161,20 @@ def explain_right(login: str, offer: str, also: tuple[str, ...], as_json: bool) 
         click.echo(sentence)
 
 
-def _asked_about(session: Session, login: str, offer: str) -> tuple[Account, offers.OfferRow]:
-    account, row = accounts.find(session, login), offers.find(session, offer)
-    if row is None:
-        stop(say("There is no offer %(offer)s; “portal catalog list” shows them.", offer=offer), BAD_USAGE)
-    if account is None:
-        stop(say("%(login)s has never signed in; his rights are read at his first sign-in.", login=login), BAD_USAGE)
-    return account, row
+def _groups_of(installation: Installation, login: str) -> tuple[int, list[Group]]:
+    """A person's account (0 when he has never signed in) and his groups as the directory gives them at this moment.
 
-
-def _as_of_now(installation: Installation, account: Account) -> Account:
-    """The account with the groups the directory gives at this moment; as last read when it cannot answer."""
-    answer = installation.directory.read(account.directory_id)
+    When it cannot answer, the groups are those last read.
+    """
+    with installation.database.reading() as session:
+        account = accounts.find(session, login)
+    try:
+        found = [] if account else installation.directory.find_people(login)
+    except DirectoryUnknown as error:
+        stop(say("The directory could not be asked (%(detail)s).", detail=str(error)), FOUND_WRONG)
+    if account is None and len(found) != 1:
+        stop(say("The directory knows nobody by the login %(login)s.", login=login), BAD_USAGE)
+    answer = installation.directory.read(account.directory_id if account else found[0].id)
     if isinstance(answer, Yes):
-        account.groups = [group.as_dict() for group in answer.groups]
-    return account
+        return account.id if account else 0, list(answer.groups)
+    return account.id if account else 0, [Group(**group) for group in account.groups] if account else []

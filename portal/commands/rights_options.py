@@ -105,6 +105,13 @@ def one_group(installation: Installation, name: str) -> Group:
     return found[0]
 
 
+def note_empty(installation: Installation, scope: Scope) -> None:
+    """Say so when nothing on sale lies within a scope: a name may be mistyped, or its merchant not read yet."""
+    with installation.database.reading() as session:
+        if not any(scope.covers(row.wanted) for row in offers.search(session)):
+            click.echo(say("Nothing on sale lies within %(scope)s now: is it written as in “portal catalog list”?", scope=scope), err=True)  # fmt: skip
+
+
 @contextmanager
 def naming(installation: Installation) -> Iterator[Names]:
     """A block in which sentences can be said, with what merchants and offers are called in the terminal's language."""

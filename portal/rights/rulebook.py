@@ -134,8 +134,9 @@ def _compare_rules(session: Session, book: Rulebook, plan: Plan) -> None:
         for rule in all_rules(session)
     }
     for line in book.rules:
-        key = (line.group.key, line.scope, line.right, line.effect, line.starts_at, line.ends_at)
-        if present.pop(key, None) is None:
+        said = (line.scope, line.right, line.effect, line.starts_at, line.ends_at)
+        # A rule made before its group had shown its id still names it by its place.
+        if not any(present.pop((key, *said), None) for key in sorted(line.group.keys)):
             plan.add.append(line)
     plan.end += present.values()
 
@@ -147,15 +148,9 @@ def _compare_ceilings(session: Session, book: Rulebook, plan: Plan) -> None:
     }
     for line in book.ceilings:
         terms = line.terms
-        key = (
-            terms.who,
-            line.group.key if line.group else "",
-            terms.scope,
-            terms.period,
-            terms.currency,
-            terms.with_vat,
-        )
-        found = present.pop(key, None)
+        said = (terms.scope, terms.period, terms.currency, terms.with_vat)
+        keys = sorted(line.group.keys) if line.group else [""]
+        found = next(filter(None, (present.pop((terms.who, key, *said), None) for key in keys)), None)
         if found is None:
             plan.add.append(line)
         elif (found.limit_cents, found.warn_percent) != (terms.limit_cents, terms.warn_percent):

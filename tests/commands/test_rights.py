@@ -42,7 +42,7 @@ def test_a_group_may_be_given_by_its_whole_name(bare):
     (("allow", "ach*", "--to", "buy"), "No group"),
     (("remove", "99"), "no rule 99"),
     (("explain", "chloe.lefevre", "no-such-offer"), "no offer no-such-offer"),
-    (("explain", "nobody", "registre-kbis"), "never signed in"),
+    (("explain", "nobody", "registre-kbis"), "knows nobody by the login nobody"),
 ])  # fmt: skip
 def test_what_cannot_be_done_is_said_and_changes_nothing(words, sentence, bare):
     result = bare.run("rights", *words)
@@ -99,3 +99,63 @@ def test_a_ceiling_that_makes_no_sense_is_refused(words, furnished):
 
     assert result.exit_code == 2, result.output
     assert furnished.json("ceilings", "list") == []
+
+
+def test_a_scope_in_which_nothing_is_sold_is_said(bare):
+    made = bare.run("rights", "allow", "achats", "--to", "buy", "--scope", "category:nope")
+
+    assert (made.exit_code, "Nothing on sale lies within category:nope" in made.stderr) == (0, True)
+    assert (
+        "Nothing on sale"
+        not in bare.run("rights", "allow", "achats", "--to", "buy", "--scope", "merchant:registre").stderr
+    )
+
+
+def test_explain_knows_people_who_never_signed_in_and_what_would_be(furnished):
+    assert furnished.json("rights", "explain", "loic.oneill", "registre-kbis")[0]["allowed"] is False
+
+    [supposed] = furnished.json("rights", "explain", "loic.oneill", "registre-kbis", "--also-in", "achats")
+
+    assert supposed["allowed"] is True
+    assert furnished.json("rights", "explain", "loic.oneill", "registre-kbis")[0]["allowed"] is False
+
+
+def test_dates_are_the_companys_days(bare):
+    bare.run("rights", "allow", "achats", "--to", "buy", "--from", "2026-12-01", "--until", "2026-12-31")
+    [rule] = bare.json("rights", "list")
+    assert (rule["starts_at"], rule["ends_at"]) == ("2026-11-30T23:00:00+00:00", "2026-12-31T23:00:00+00:00")
+
+    refused = bare.run("rights", "allow", "achats", "--to", "buy", "--from", "2026-12-02", "--until", "2026-12-01")
+    assert (refused.exit_code, "precedes" in refused.stderr or "before the first" in refused.stderr) == (2, True)
+    assert bare.run("rights", "allow", "achats", "--to", "buy", "--from", "soon").exit_code == 2
+
+
+def test_the_whole_set_goes_out_and_comes_back(furnished, tmp_path):
+    file = tmp_path / "rules.toml"
+    furnished.run("ceilings", "add", "20", "--group", "achats")
+    furnished.run("delegations", "add", "informatique", "achats", "--scope", "category:presse")
+    furnished.run("rights", "export", str(file))
+    assert "Everything is as the file says already." in furnished.run("rights", "import", str(file)).output
+
+    file.write_text(file.read_text().replace('limit = "20.00"', 'limit = "30.00"'))
+    dry = furnished.run("rights", "import", str(file), "--dry-run")
+    assert "→" in dry.output
+    assert furnished.json("ceilings", "list")[0]["limit_cents"] == 2000
+    furnished.run("rights", "import", str(file))
+    assert furnished.json("ceilings", "list")[0]["limit_cents"] == 3000
+
+    file.write_text(file.read_text().replace('period = "month"', 'period = "decade"').replace("30.00", "40.00"))
+    refused = furnished.run("rights", "import", str(file))
+    line = next(number for number, text in enumerate(file.read_text().splitlines(), 1) if "decade" in text)
+    assert (refused.exit_code, f"rules.toml:{line}: " in refused.stderr) == (2, True)
+    assert furnished.json("ceilings", "list")[0]["limit_cents"] == 3000
+
+
+def test_a_change_is_undone_by_its_number_in_the_journal(furnished):
+    furnished.run("rights", "deny", "achats", "--to", "buy")
+    entry = [each for each in furnished.json("audit", "list") if each["action"] == "rule_added"][-1]
+    assert "@" in entry["address"]
+
+    assert furnished.run("rights", "undo", str(entry["id"])).exit_code == 0
+    assert [rule["effect"] for rule in furnished.json("rights", "list")] == ["allow", "allow"]
+    assert furnished.run("rights", "undo", str(entry["id"])).exit_code == 2
