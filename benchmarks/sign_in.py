@@ -22,6 +22,7 @@ from portal.database import Database
 from portal.directory import accounts, sign_in
 from portal.directory.answers import Yes
 from portal.directory.lookup import LdapDirectory
+from portal.directory.punctual import Punctual
 from portal.migrations import schema
 from tests.real.slapd import Slapd, make_slapd, site
 
@@ -99,11 +100,9 @@ def _is_whole(content: bytes) -> bool:
 @contextmanager
 def recording(recorded: Recorded) -> Iterator[None]:
     """Within this block, what the portal sends is kept."""
-    from portal.directory.ldap import _Punctual
+    original = Punctual.sendall
 
-    original = _Punctual.sendall
-
-    def noted(self: _Punctual, content: bytes) -> None:
+    def noted(self: Punctual, content: bytes) -> None:
         # SEQUENCE, message number, then the operation: 0x60 bind, 0x63 search.
         head = 2 + (content[1] & 0x7F if content[1] & 0x80 else 0)
         operation = content[head + 2 + content[head + 1]]
@@ -113,11 +112,11 @@ def recording(recorded: Recorded) -> Iterator[None]:
             recorded.bind = content
         original(self, content)
 
-    _Punctual.sendall = noted  # type: ignore[method-assign]
+    Punctual.sendall = noted  # type: ignore[method-assign]
     try:
         yield
     finally:
-        _Punctual.sendall = original  # type: ignore[method-assign]
+        Punctual.sendall = original  # type: ignore[method-assign]
 
 
 def recorded_questions(slapd: Slapd, login: str) -> tuple[bytes, Recorded, Recorded]:

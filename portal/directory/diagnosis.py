@@ -8,13 +8,15 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from portal import clock
 from portal.directory import tls
 from portal.directory.answers import Finding
 from portal.directory.config import DirectoryConfig, DirectoryUnknown
-from portal.directory.ldap import Entry, raw_values
+from portal.directory.ldap import raw_values
 from portal.directory.membership import Membership
+from portal.directory.messages import Entry
 from portal.directory.named import is_below
 from portal.directory.servers import PAGE, LdapServers
 from portal.directory.vocabulary import Vocabulary, texts
@@ -40,7 +42,7 @@ def diagnose(config: DirectoryConfig, deadline: float, login: str = "") -> list[
     if not reached:
         return findings
     words = Vocabulary(config)
-    servers = LdapServers(config, password_policy=words.preset.password_policy)
+    servers = LdapServers(replace(config, urls=reached), password_policy=words.preset.password_policy)
     try:
         sight = Sight(servers, words, deadline)
         findings += sight.counted("people", config.people_base, words.people_filter)
@@ -139,7 +141,7 @@ class Sight:
     def _like(self, part: str, above: str) -> str:
         """The entry right below one whose name is nearly this; "" for none."""
         children = self._servers.first(above, ANYTHING, ["1.1"], MOST_CHILDREN, self._deadline, below=True)
-        names = {child["dn"].partition(",")[0].lower(): str(child["dn"]) for child in children}
+        names = {child.dn.partition(",")[0].lower(): str(child.dn) for child in children}
         near = difflib.get_close_matches(part.lower(), names, 1, ALIKE)
         return names[near[0]] if near else ""
 
@@ -172,7 +174,7 @@ class LoginSteps:
             base, words.people_test(words.login_test(login)), words.person_attributes, self._deadline
         )
         if len(found) > 1:
-            self._say(False, "login_ambiguous", {"login": login, "dns": "; ".join(entry["dn"] for entry in found)})
+            self._say(False, "login_ambiguous", {"login": login, "dns": "; ".join(entry.dn for entry in found)})
         elif not found:
             self._seek(login)
         else:
@@ -181,7 +183,7 @@ class LoginSteps:
     def _resolve(self, entry: Entry) -> None:
         person, why = self._words.person(entry), self._words.barred(entry)
         if person is None:
-            self._say(False, "no_id", {"base": entry["dn"], "count": 1, "attribute": self._words.id_attribute})
+            self._say(False, "no_id", {"base": entry.dn, "count": 1, "attribute": self._words.id_attribute})
             return
         facts = {"dn": person.dn, "id": person.id, "login": person.login, "name": person.name, "mail": person.mail}
         self._say(True, "login_found", facts)
@@ -205,7 +207,7 @@ class LoginSteps:
         for code, base in (("login_filtered", self._config.people_base), ("login_elsewhere", self._suffix())):
             found = self._servers.search(base, test, ["1.1"], self._deadline) if base else []
             if found:
-                self._say(False, code, {"login": login, "dn": found[0]["dn"], "filter": self._words.people_filter,
+                self._say(False, code, {"login": login, "dn": found[0].dn, "filter": self._words.people_filter,
                                         "base": self._config.people_base})  # fmt: skip
                 return
         self._say(False, "login_unknown", {"login": login, "base": self._config.people_base})

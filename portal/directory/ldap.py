@@ -1,4 +1,4 @@
-"""One LDAP connection: the only file that imports ldap3, and the one that closes its traps (T1 … T18).
+"""One LDAP connection: the only file that imports ldap3, and with `messages.py` the one that closes its traps (T1 … T18).
 
 A server that is down, silent or lies about its certificate ends in `Broken` or `DirectoryUnknown`, which say why.
 Passwords travel only over TLS, or to this machine.
@@ -13,43 +13,38 @@ import ssl
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import ldap3
-from ldap3.core.exceptions import (
-    LDAPException,
-    LDAPInvalidFilterError,
-    LDAPSessionTerminatedByServerError,
-    LDAPSocketOpenError,
-    LDAPSocketReceiveError,
-    LDAPSocketSendError,
-    LDAPStartTLSError,
-)
+from ldap3.core.exceptions import LDAPException, LDAPStartTLSError
 from ldap3.utils.conv import escape_filter_chars
 
 from portal.directory.config import DirectoryConfig, DirectoryUnknown
+from portal.directory.messages import (
+    ENTRY,
+    EXTENDED,
+    RESULT_DONE,
+    RESULT_ENTRY,
+    Entry,
+    Malformed,
+    NotAFilter,
+    Result,
+    message_length,
+    read_message,
+    search_request,
+)
+from portal.directory.punctual import Punctual, left
 from portal.directory.standing import PASSWORD_POLICY
 from portal.directory.tls import Certificate, certificate
 
-# A group of 50,000 is one message of megabytes, and names of attributes are compared here, in `raw_values`.
-ldap3.set_config_parameter("SOCKET_SIZE", 65_536)
-ldap3.set_config_parameter("CASE_INSENSITIVE_ATTRIBUTE_NAMES", False)
-
-ENTRY, CHILDREN, SUBTREE = ldap3.BASE, ldap3.LEVEL, ldap3.SUBTREE
-PAGING = "1.2.840.113556.1.4.319"
 SUCCESS, TIME_LIMIT, SIZE_LIMIT, ADMIN_LIMIT, NO_SUCH_OBJECT, INVALID_DN = 0, 3, 4, 11, 32, 34
 BUSY, UNAVAILABLE = 51, 52
 REASONS = {
     TIME_LIMIT: "timeout", SIZE_LIMIT: "size_limit", ADMIN_LIMIT: "size_limit", NO_SUCH_OBJECT: "base",
     INVALID_DN: "base",
 }  # fmt: skip
-BROKEN = (
-    LDAPSessionTerminatedByServerError, LDAPSocketReceiveError, LDAPSocketSendError, LDAPSocketOpenError, OSError,
-)  # fmt: skip
-
-Entry = dict[str, Any]
-"""What ldap3 gives for one entry: `dn`, and `raw_attributes` as {name: [bytes]}."""
+RANGE = ";range="
 
 
 class Broken(Exception):
@@ -71,34 +66,12 @@ class Bound:
 
 def raw_values(entry: Entry, name: str) -> list[bytes]:
     """An attribute's values, however the server writes its name."""
-    found: dict[str, list[bytes] | None] = entry["raw_attributes"]
-    if name in found:
-        return found[name] or []
-    lower = name.lower()
-    return next((values or [] for key, values in found.items() if key.lower() == lower), [])
+    return entry.attributes.get(name.lower(), [])
 
 
 def escape(value: str) -> str:
     """A value for a filter (RFC 4515, section 3). T15: a DN is a value too."""
     return str(escape_filter_chars(value))
-
-
-class _Punctual:
-    """A socket on which every wait ends at the deadline of its question, however slowly the bytes trickle in."""
-
-    def __init__(self, connected: socket.socket, deadline: float) -> None:
-        self.connected, self.deadline = connected, deadline
-
-    def recv(self, size: int) -> bytes:
-        self.connected.settimeout(_left(self.deadline))
-        return self.connected.recv(size)
-
-    def sendall(self, content: bytes) -> None:
-        self.connected.settimeout(_left(self.deadline))
-        self.connected.sendall(content)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.connected, name)
 
 
 class _Server(ldap3.Server):  # type: ignore[misc]
@@ -108,7 +81,7 @@ class _Server(ldap3.Server):  # type: ignore[misc]
 
     @property
     def connect_timeout(self) -> float:
-        return _left(self.deadline)
+        return left(self.deadline)
 
     @connect_timeout.setter
     def connect_timeout(self, _never_fixed: None) -> None:
@@ -126,11 +99,11 @@ class _VerifyingTls(ldap3.Tls):  # type: ignore[misc]
         """Called by ldap3 for LDAPS and, after the server agreed, for StartTLS."""
         plain = getattr(connection.socket, "connected", connection.socket)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        plain.settimeout(_left(connection.server.deadline))
+        plain.settimeout(left(connection.server.deadline))
         secured = self._context.wrap_socket(
             plain, do_handshake_on_connect=do_handshake, server_hostname=connection.server.host
         )
-        connection.socket = _Punctual(secured, connection.server.deadline)
+        connection.socket = Punctual(secured, connection.server.deadline)
 
 
 class Link:
@@ -138,6 +111,8 @@ class Link:
 
     def __init__(self, url: str, connection: ldap3.Connection) -> None:
         self.url, self._connection = url, connection
+        self._received = bytearray()
+        self.is_open = True
 
     @classmethod
     def open(cls, config: DirectoryConfig, url: str, dn: str, password: str, deadline: float) -> Link:
@@ -166,10 +141,10 @@ class Link:
             connection.open(read_server_info=False)
             if not secure:
                 connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection.socket = _Punctual(connection.socket, deadline)
+                connection.socket = Punctual(connection.socket, deadline)
             if config.start_tls and not secure:
                 connection.start_tls(read_server_info=False)
-        except (LDAPException, OSError) as error:
+        except (LDAPException, OSError, UnicodeError) as error:
             if connection.socket is not None:
                 connection.socket.close()
             raise DirectoryUnknown(_reason_of(error), f"{url}: {error}") from error
@@ -197,7 +172,7 @@ class Link:
         return Bound(code, f"{result['description']} {result['message']}".strip(), policy)
 
     def search(
-        self, base: str, test: str, attributes: list[str], scope: str, page: int = 0, cookie: bytes = b"",
+        self, base: str, test: str, attributes: list[str], scope: int, page: int = 0, cookie: bytes = b"",
         *, cut_is_fine: bool = False,
     ) -> tuple[list[Entry], bytes]:  # fmt: skip
         """T5, T6, T7: no alias and no referral is followed, and a cut list is no answer unless that is fine.
@@ -210,55 +185,88 @@ class Link:
             DirectoryUnknown: the server refuses the question.
         """
         try:
-            self._connection.search(
-                base, test, scope, ldap3.DEREF_NEVER, attributes=attributes, paged_size=page or None,
-                paged_cookie=cookie or None,
-            )  # fmt: skip
-        except BROKEN as error:
-            raise Broken(_reason_of(error), f"{self.url}: {error}") from error
-        except LDAPInvalidFilterError as error:
+            entries, result = self._asked(base, test, attributes, scope, page, cookie)
+            entries = [self._whole(entry) for entry in entries]
+        except NotAFilter as error:
             raise DirectoryUnknown("configuration", f"{test!r} is no valid filter") from error
-        except LDAPException as error:
-            raise DirectoryUnknown("answer", f"{type(error).__name__}: {error}") from error
-        # T12: nobody else uses this connection meanwhile, so that its answer need not be copied.
-        result, response = self._connection.result, self._connection.response
-        code = result["result"]
-        said = f"search under {base!r}: {result['description']} {result.get('message', '')}".strip()
-        if code in {BUSY, UNAVAILABLE}:
+        except (OSError, Malformed) as error:
+            raise Broken(_reason_of(error), f"{self.url}: {error}") from error
+        said = f"search under {base!r}: result {result.code} {result.message}".strip()
+        if result.code in {BUSY, UNAVAILABLE}:
             raise Broken("unreachable", f"{self.url}: {said}")
-        if scope == ENTRY and code in {NO_SUCH_OBJECT, INVALID_DN}:
+        if scope == ENTRY and result.code in {NO_SUCH_OBJECT, INVALID_DN}:
             return [], b""
-        if code != SUCCESS and not (cut_is_fine and code in {SIZE_LIMIT, ADMIN_LIMIT}):
-            raise DirectoryUnknown(REASONS.get(code, "answer"), said)
-        following = (result.get("controls") or {}).get(PAGING, {}).get("value", {}).get("cookie") or b""
-        return [entry for entry in response or [] if entry["type"] == "searchResEntry"], following
+        if result.code != SUCCESS and not (cut_is_fine and result.code in {SIZE_LIMIT, ADMIN_LIMIT}):
+            raise DirectoryUnknown(REASONS.get(result.code, "answer"), said)
+        return entries, result.cookie
+
+    def _asked(
+        self, base: str, test: str, attributes: list[str], scope: int, page: int, cookie: bytes
+    ) -> tuple[list[Entry], Result]:
+        number = self._connection.server.next_message_id()
+        self._connection.socket.sendall(search_request(number, base, scope, test, attributes, page, cookie))
+        entries = []
+        while True:
+            answered, kind, said = read_message(self._receive())
+            if answered == 0 or kind == EXTENDED:
+                raise Malformed("the server ended the session")
+            if answered == number and kind == RESULT_ENTRY and isinstance(said, Entry):
+                entries.append(said)
+            elif answered == number and kind == RESULT_DONE and isinstance(said, Result):
+                return entries, said
+
+    def _receive(self) -> bytes:
+        """The next whole message."""
+        while not (length := message_length(self._received)) or len(self._received) < length:
+            chunk = self._connection.socket.recv(65_536)
+            if not chunk:
+                raise Malformed("the server closed the connection")
+            self._received += chunk
+        message = bytes(self._received[:length])
+        del self._received[:length]
+        return message
+
+    def _whole(self, entry: Entry) -> Entry:
+        """Active Directory hands out long lists in ranges, each under a name of its own (MS-ADTS, 3.1.1.3.1.3.3)."""
+        for ranged in [name for name in entry.attributes if RANGE in name]:
+            name = ranged.partition(RANGE)[0]
+            values = entry.attributes.pop(ranged)
+            while not ranged.endswith("-*"):
+                more = f"{name}{RANGE}{len(values)}-*"
+                parts, _result = self._asked(entry.dn, "(objectClass=*)", [more], ENTRY, 0, b"")
+                ranged = next((key for part in parts for key in part.attributes if key.startswith(name + RANGE)), "")
+                if not ranged or not parts[0].attributes[ranged]:
+                    raise Malformed(f"{entry.dn}: {name} ends before its last range")
+                values += parts[0].attributes[ranged]
+            entry.attributes[name] = values
+        return entry
 
     def certificate(self) -> Certificate | None:
         """What the server showed of itself; None without TLS."""
         shown = getattr(self._connection.socket, "connected", None)
         return certificate(shown.getpeercert() or {}) if isinstance(shown, ssl.SSLSocket) else None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it can be asked again."""
-        return self._connection.socket is not None and not self._connection.closed
-
     def close(self) -> None:
-        """Say good-bye; nothing is waited for."""
+        """Say good-bye; nothing is waited for, and nothing can be asked any more."""
+        self.is_open = False
+        connected = self._connection.socket
         with contextlib.suppress(LDAPException, OSError):
             self._connection.unbind()
+        if connected is not None:
+            connected.close()
 
 
-@lru_cache(maxsize=8)
 def _tls(ca_file: str) -> _VerifyingTls:
     try:
-        return _VerifyingTls(ca_file)
+        return _tls_of(ca_file, Path(ca_file).stat().st_mtime_ns if ca_file else 0)
     except OSError as error:
         raise DirectoryUnknown("ca_file", f"{ca_file}: {error.strerror or error}") from error
 
 
-def _left(deadline: float) -> float:
-    return max(0.001, deadline - time.monotonic())
+@lru_cache(maxsize=8)
+def _tls_of(ca_file: str, _written_at: int) -> _VerifyingTls:
+    """One for as long as its file is the same: a new authority needs no restart."""
+    return _VerifyingTls(ca_file)
 
 
 def _reason_of(error: Exception) -> str:

@@ -11,9 +11,10 @@ import unicodedata
 from portal.directory import diagnosis
 from portal.directory.answers import Answer, Finding, Group, No, Person, Unknown, Yes
 from portal.directory.config import DirectoryConfig, DirectoryUnknown
-from portal.directory.ldap import Entry, escape
+from portal.directory.ldap import escape
 from portal.directory.members import Groups
 from portal.directory.membership import Membership
+from portal.directory.messages import Entry
 from portal.directory.servers import LdapServers
 from portal.directory.vocabulary import Vocabulary
 
@@ -47,7 +48,7 @@ class LdapDirectory:
             found = self._people(self._words.login_test(login), deadline)
             if len(found) != 1:
                 return No("ambiguous" if found else "unknown_person")
-            why = self._words.barred(found[0]) or self._servers.bind_as(found[0]["dn"], password, deadline)
+            why = self._words.barred(found[0]) or self._servers.bind_as(found[0].dn, password, deadline)
             return No(why) if why else self._with_groups(found[0], deadline)
         except DirectoryUnknown as error:
             return Unknown(error.reason, error.detail)

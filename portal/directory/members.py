@@ -11,8 +11,9 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from portal.directory.answers import Group, Person
-from portal.directory.ldap import Entry, escape, raw_values
+from portal.directory.ldap import escape, raw_values
 from portal.directory.membership import DN_LISTS, LOGIN_LIST
+from portal.directory.messages import Entry
 from portal.directory.named import AT_ONCE, is_below, read_named
 from portal.directory.names import normalise
 from portal.directory.servers import LdapServers
@@ -92,7 +93,7 @@ class Groups:
             for sid in raw_values(group, "objectSid"):
                 tests += f"(primaryGroupID={struct.unpack('<I', sid[-4:])[0]})"
             if not any(raw_values(group, name) for name in LISTS):
-                tests += f"(memberOf={escape(group['dn'])})"
+                tests += f"(memberOf={escape(group.dn)})"
         return f"(|{tests})" if tests else ""
 
     def _people_saying(self, groups: Sequence[Entry], deadline: float) -> Iterator[Entry]:
@@ -107,22 +108,21 @@ class Groups:
 
     def _said_by_people(self, dn: str, deadline: float) -> Iterator[Entry]:
         """Who says he is in a group, or in one of those that say they are in it."""
-        groups = {normalise(entry["dn"]): entry for entry in self._at(dn, deadline)}
+        groups = {normalise(entry.dn): entry for entry in self._at(dn, deadline)}
         level = list(groups.values())
         while self._config.nested and level:
             inner: list[Entry] = []
             for at in range(0, len(level), AT_ONCE):
-                tests = "".join(f"(memberOf={escape(entry['dn'])})" for entry in level[at : at + AT_ONCE])
+                tests = "".join(f"(memberOf={escape(entry.dn)})" for entry in level[at : at + AT_ONCE])
                 test = f"(&{self._words.groups_filter}(|{tests}))"
                 inner += self._servers.every(domain_of(dn), test, self._words.group_attributes, deadline)
-            level = [entry for entry in inner if normalise(entry["dn"]) not in groups]
-            groups.update((normalise(entry["dn"]), entry) for entry in level)
+            level = [entry for entry in inner if normalise(entry.dn) not in groups]
+            groups.update((normalise(entry.dn), entry) for entry in level)
         return self._people_saying(list(groups.values()), deadline)
 
     def _said_by_groups(self, dn: str, deadline: float) -> Iterator[Entry]:
         """Whom a group and those in it list, and who says he belongs there."""
         groups: list[Entry] = []
-        names: dict[str, str] = {}
         logins: set[str] = set()
         level, seen = [dn], {normalise(dn)}
         while level:
@@ -130,17 +130,22 @@ class Groups:
             groups += read
             logins.update(login for entry in read for login in texts(entry, LOGIN_LIST))
             listed = {normalise(name): name for entry in read for kind in DN_LISTS for name in texts(entry, kind)}
-            names.update(listed)
-            new = {key: name for key, name in listed.items() if key not in seen and is_below(name, self._base)}
+            new = {key: name for key, name in listed.items() if key not in seen}
             seen |= new.keys()
-            level = list(new.values()) if self._config.nested else []
-        below = [name for name in names.values() if is_below(name, self._config.people_base)]
-        yield from read_named(
+            for entry in self._listed_people(list(new.values()), deadline):
+                # Where people and groups stand under one base, who is a person need not be asked for as a group.
+                new.pop(normalise(entry.dn), None)
+                yield entry
+            level = [name for name in new.values() if is_below(name, self._base)] if self._config.nested else []
+        yield from self._with_logins(logins, deadline)
+        yield from self._people_saying(groups, deadline)
+
+    def _listed_people(self, dns: list[str], deadline: float) -> Iterator[Entry]:
+        below = [name for name in dns if is_below(name, self._config.people_base)]
+        return read_named(
             self._servers, self._words.login_attributes, self._config.people_base, self._words.people_filter, below,
             self._words.listing_attributes, deadline,
         )  # fmt: skip
-        yield from self._with_logins(logins, deadline)
-        yield from self._people_saying(groups, deadline)
 
     def _listing(self, dns: list[str], deadline: float) -> Iterator[Entry]:
         """Those of some entries that are groups, with their lists."""

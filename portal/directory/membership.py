@@ -11,7 +11,8 @@ import struct
 from collections.abc import Iterable, Sequence
 
 from portal.directory.answers import Group
-from portal.directory.ldap import Entry, escape, raw_values
+from portal.directory.ldap import escape, raw_values
+from portal.directory.messages import Entry
 from portal.directory.named import AT_ONCE, is_below, read_named
 from portal.directory.names import normalise
 from portal.directory.servers import LdapServers
@@ -37,14 +38,14 @@ class Membership:
         if self._nested or not self._preset.member_of_is_effective:
             level += self._note(self._claimed([person], seen, asked, deadline), seen)
         while self._nested and level:
-            above = [] if self._preset.security_ids else self._holding([entry["dn"] for entry in level], deadline)
+            above = [] if self._preset.security_ids else self._holding([entry.dn for entry in level], deadline)
             upper = self._note(above, seen)
             level = upper + self._note(self._claimed(level, seen, asked, deadline), seen)
         return tuple(sorted(seen.values(), key=lambda group: group.dn))
 
     def _note(self, entries: Iterable[Entry], seen: dict[str, Group]) -> list[Entry]:
         """The groups that were not seen before."""
-        new = {normalise(entry["dn"]): entry for entry in entries if normalise(entry["dn"]) not in seen}
+        new = {normalise(entry.dn): entry for entry in entries if normalise(entry.dn) not in seen}
         seen.update((key, self._words.group(entry)) for key, entry in new.items())
         return list(new.values())
 
@@ -52,15 +53,15 @@ class Membership:
         """The groups a person is in by himself; on Active Directory also those above them."""
         if self._preset.security_ids:
             return self._with_sids(self._sids(person, deadline), deadline)
-        tests = member_tests([person["dn"]])
+        tests = member_tests([person.dn])
         tests += "".join(f"({LOGIN_LIST}={escape(login)})" for login in self._words.logins(person))
         tests += "".join(f"(&(objectClass=posixGroup)(gidNumber={escape(gid)}))" for gid in texts(person, "gidNumber"))
-        return self._search(f"(|{tests})", deadline)
+        return self._search(tests, deadline)
 
     def _sids(self, person: Entry, deadline: float) -> list[bytes]:
         """T16: raw SIDs, computed by the domain controller for the very person; the primary group is always one."""
         if self._nested:
-            read = self._servers.search(person["dn"], "(objectClass=*)", ["tokenGroups"], deadline, one=True)
+            read = self._servers.search(person.dn, "(objectClass=*)", ["tokenGroups"], deadline, one=True)
             tokens = raw_values(read[0], "tokenGroups") if read else []
             if tokens:
                 return tokens
@@ -71,14 +72,14 @@ class Membership:
         found: list[Entry] = []
         for at in range(0, len(sids), AT_ONCE):
             tests = "".join(f"(objectSid={hexadecimal(sid)})" for sid in sids[at : at + AT_ONCE])
-            found += self._search(f"(&{self._words.groups_filter}(|{tests}))", deadline)
+            found += self._search(tests, deadline)
         return found
 
     def _holding(self, dns: Sequence[str], deadline: float) -> list[Entry]:
         """The groups right above some."""
         found: list[Entry] = []
         for at in range(0, len(dns), AT_ONCE):
-            found += self._search(f"(|{member_tests(dns[at : at + AT_ONCE])})", deadline)
+            found += self._search(member_tests(dns[at : at + AT_ONCE]), deadline)
         return found
 
     def _claimed(
@@ -105,9 +106,11 @@ class Membership:
         logins = set(texts(group, LOGIN_LIST))
         if not listed and not logins:
             return True
-        return any(normalise(entry["dn"]) in listed or logins & set(self._words.logins(entry)) for entry in entries)
+        return any(normalise(entry.dn) in listed or logins & set(self._words.logins(entry)) for entry in entries)
 
-    def _search(self, test: str, deadline: float) -> list[Entry]:
+    def _search(self, tests: str, deadline: float) -> list[Entry]:
+        """The groups that pass one of some filters."""
+        test = f"(&{self._words.groups_filter}(|{tests}))"
         return self._servers.search(self._base, test, self._words.group_attributes, deadline)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from portal.directory.config import DirectoryUnknown
-from portal.directory.ldap import Entry, escape
+from portal.directory.ldap import escape
+from portal.directory.messages import Entry
 from portal.directory.names import first_part, normalise
 from portal.directory.servers import LdapServers
 
@@ -55,7 +56,7 @@ def _tests(indexed: Sequence[str], dns: list[str]) -> list[str] | None:
     """A filter part for each DN; None when one of them is not named by an indexed attribute."""
     if "distinguishedName" in indexed:
         return [f"(distinguishedName={escape(dn)})" for dn in dns]
-    fast = {name.lower() for name in indexed}
+    fast = {name.lower() for name in indexed if name}
     tests = []
     for dn in dns:
         name, value = first_part(dn)
@@ -66,4 +67,4 @@ def _tests(indexed: Sequence[str], dns: list[str]) -> list[str] | None:
 
 
 def _among(entries: Iterable[Entry], wanted: set[str]) -> Iterator[Entry]:
-    return (entry for entry in entries if normalise(entry["dn"]) in wanted)
+    return (entry for entry in entries if normalise(entry.dn) in wanted)

@@ -13,10 +13,10 @@ COMMON_ATTRIBUTES = {
     "manager": "manager",
     "language": "preferredLanguage",
 }
-ANY_GROUP = "".join(
-    f"(objectClass={name})"
-    for name in ("groupOfNames", "groupOfUniqueNames", "groupOfMembers", "groupOfURLs", "posixGroup")
-)
+GROUP_CLASSES = (
+    "groupOfNames", "groupOfUniqueNames", "groupOfMembers", "groupOfEntries", "groupOfURLs", "posixGroup", "group",
+)  # fmt: skip
+ANY_GROUP = "".join(f"(objectClass={name})" for name in GROUP_CLASSES)
 
 
 @dataclass(frozen=True)

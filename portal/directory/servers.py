@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from portal.directory.config import DirectoryConfig, DirectoryUnknown
 from portal.directory.failover import Failover
-from portal.directory.ldap import CHILDREN, ENTRY, SUBTREE, Broken, Entry, Link
+from portal.directory.ldap import Broken, Link
+from portal.directory.messages import CHILDREN, ENTRY, SUBTREE, Entry
 from portal.directory.standing import refusal
 from portal.directory.tls import Certificate
 
@@ -69,6 +71,7 @@ class LdapServers:
                 link.hurry(deadline)
                 entries, cookie = link.search(base, test, attributes, SUBTREE, PAGE, cookie)
         except Broken as error:
+            link.close()
             self.failover.rest(link.url)
             raise DirectoryUnknown(error.reason, error.detail) from error
         finally:
@@ -123,7 +126,7 @@ class LdapServers:
         tried: set[str] = set()
         while True:
             link, fresh = self._link(tried, deadline)
-            link.hurry(self.failover.share(tried, deadline))
+            link.hurry(self._share(tried, deadline))
             try:
                 answer = question(link)
             except Broken as error:
@@ -137,6 +140,10 @@ class LdapServers:
             else:
                 self.failover.answered(link.url)
                 return answer, link
+
+    def _share(self, tried: set[str], deadline: float) -> float:
+        """A long listing has no more patience with a silent server than a sign-in has."""
+        return self.failover.share(tried, min(deadline, time.monotonic() + self.config.timeout))
 
     def _gave_up(self, url: str, tried: set[str], why: DirectoryUnknown) -> None:
         """A server did not answer a question; raises `why` when there is no other to ask."""
@@ -159,7 +166,7 @@ class LdapServers:
         """The first server that lets itself be opened."""
         while url := self.failover.next(tried):
             try:
-                link = opening(url, self.failover.share(tried, deadline))
+                link = opening(url, self._share(tried, deadline))
             except DirectoryUnknown as error:
                 self._gave_up(url, tried, error)
             else:
@@ -170,7 +177,7 @@ class LdapServers:
     def _give_back(self, link: Link) -> None:
         if link.is_open and len(self._idle) < MOST_IDLE:
             self._idle.append(link)
-        else:
+        elif link.is_open:
             link.close()
 
     def _service(self, url: str, deadline: float) -> Link:

@@ -57,14 +57,15 @@ def _ask_directory(
 ) -> Answer:
     """Whether a password is right, within the throttle; the log tells apart what the visitor is not told."""
     with database.reading() as session:
-        throttled = throttle.is_throttled(session, login, address, max_failures)
-    if throttled:
+        by_login, by_address = throttle.failures(session, login, address)
+    if by_login >= max_failures or by_address >= throttle.FAILURES_PER_ADDRESS:
         log.warning("sign_in_throttled")
         raise Refused("sign_in_throttled", minutes=int(throttle.WINDOW.total_seconds() // 60))
     answer = directory.sign_in(login, password)
     if isinstance(answer, Yes):
-        with database.transaction() as session:
-            throttle.forget_failures(session, login)
+        if by_login:
+            with database.transaction() as session:
+                throttle.forget_failures(session, login)
     elif isinstance(answer, No):
         log.warning("sign_in_refused", reason=answer.reason, detail=answer.detail)
         if answer.reason not in {"empty", "bad_characters"}:

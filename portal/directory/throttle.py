@@ -29,8 +29,8 @@ class SignInFailure(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
-def is_throttled(session: Session, login: str, address: str, max_failures: int) -> bool:
-    """Whether this login or this address must wait before the directory is asked again."""
+def failures(session: Session, login: str, address: str) -> tuple[int, int]:
+    """How many refusals lately, of this login and of this address."""
     since = clock.now() - WINDOW
     by_login, by_address = session.execute(
         select(
@@ -38,7 +38,7 @@ def is_throttled(session: Session, login: str, address: str, max_failures: int) 
             func.count().filter(SignInFailure.address == address),
         ).where(SignInFailure.at > since)
     ).one()
-    return bool(by_login >= max_failures or by_address >= FAILURES_PER_ADDRESS)
+    return int(by_login), int(by_address)
 
 
 def count_failure(session: Session, login: str, address: str) -> None:

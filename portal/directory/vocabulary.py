@@ -8,7 +8,8 @@ from functools import partial
 
 from portal.directory.answers import Group, Person
 from portal.directory.config import DirectoryConfig
-from portal.directory.ldap import Entry, escape, raw_values
+from portal.directory.ldap import escape, raw_values
+from portal.directory.messages import Entry
 from portal.directory.presets import PRESETS
 from portal.directory.standing import STANDING_ATTRIBUTES, barred
 
@@ -65,7 +66,7 @@ class Vocabulary:
 
         login = next((value for name in self.login_attributes for value in texts(entry, name)), "")
         facts = {fact: first(self.attributes.get(fact, "")) for fact in PERSON_FACTS}
-        return Person(id=identifier, dn=entry["dn"], login=login, **facts)
+        return Person(id=identifier, dn=entry.dn, login=login, **facts)
 
     def logins(self, entry: Entry) -> list[str]:
         """Every login an entry answers to under its first attribute."""
@@ -82,7 +83,7 @@ class Vocabulary:
 
     def group(self, entry: Entry) -> Group:
         """The group an entry is."""
-        return Group(entry["dn"], self._id_of(entry), next(iter(texts(entry, "cn")), ""))
+        return Group(entry.dn, self._id_of(entry), next(iter(texts(entry, "cn")), ""))
 
     def _id_of(self, entry: Entry) -> str:
         return _id_text(self.id_attribute, raw_values(entry, self.id_attribute))

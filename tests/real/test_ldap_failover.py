@@ -187,6 +187,17 @@ def test_each_of_several_silent_servers_has_its_share_t13(slapd, relay):
         other.close()
 
 
+def test_a_long_listing_waits_no_longer_for_a_silent_server_than_a_sign_in_t13(slapd, relay):
+    client = plain(slapd, relay.url, slapd.url)
+    [inner] = client.find_group("inner")
+    relay.silent_on = b""
+    began = time.monotonic()
+
+    assert {person.login for person in client.members(inner)} == {"zoe"}
+    assert time.monotonic() - began < BUDGET_S + SLACK_S
+    client.close()
+
+
 def test_those_that_rest_come_last_and_shares_add_up_to_the_budget():
     failover = Failover(["a", "b", "c"])
     failover.rest("a")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,6 +134,24 @@ def test_a_directory_that_stops_in_mid_session_lets_browse_and_deactivates_nobod
 
     slapd.start()
     assert zoe.confirm(zoe.ask_price("registre-kbis", siren=SIREN))
+
+
+def test_a_directory_that_accepts_and_never_answers_makes_one_page_wait_and_not_every_page(zoe, slapd, later):
+    zoe.get("/")
+    slapd.process.send_signal(signal.SIGSTOP)
+    later(minutes=6)
+
+    def took() -> float:
+        began = time.monotonic()
+        assert 'id="buy-registre-kbis"' in zoe.get("/")
+        return time.monotonic() - began
+
+    try:
+        first, *others = [took() for _page in range(4)]
+    finally:
+        slapd.process.send_signal(signal.SIGCONT)
+    assert first < 4
+    assert max(others) < 1.5
 
 
 @pytest.mark.parametrize("when_down", ["nothing"], indirect=True)

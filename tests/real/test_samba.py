@@ -9,7 +9,9 @@ import pytest
 
 from portal.directory.answers import Group, No, Unknown, Yes
 from portal.directory.config import DirectoryConfig
+from portal.directory.ldap import Link
 from portal.directory.lookup import LdapDirectory
+from portal.directory.messages import ENTRY
 from portal.directory.names import normalise
 from tests.real import samba
 from tests.real.samba import GROUPS, PASSWORD, PEOPLE, SERVICE, SERVICE_PASSWORD, Samba, make_samba
@@ -192,6 +194,19 @@ def test_the_domain_users_are_found_by_their_primary_group(domain):
     assert {"patronne", "locked", "zoe"} <= {person.login for person in client.members(users)}
     assert client.count_members(users) > 3
     client.close()
+
+
+def test_a_list_handed_out_in_ranges_is_read_whole(domain):
+    logins = [domain.add_person(f"ranged{number}") for number in range(3)]
+    dn = domain.add_group("ranged", logins)
+    link = Link.open(config(domain), f"ldaps://{domain.address}", SERVICE, SERVICE_PASSWORD, time.monotonic() + 10)
+    assert link.bind().code == 0
+
+    [entry], _cookie = link.search(dn, "(objectClass=*)", ["member;range=0-0"], ENTRY)
+
+    assert {normalise(value.decode()) for value in entry.attributes["member"]} == set(map(normalise, logins))
+    assert len(entry.attributes) == 1
+    link.close()
 
 
 def test_a_service_account_without_the_right_password_is_told_apart(domain):
