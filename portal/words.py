@@ -94,6 +94,17 @@ REASONS = {
     "undo_impossible": lazy_gettext(
         "This cannot be undone any more: something has changed since. Nothing was changed."
     ),
+    "group_not_found": lazy_gettext("The directory has no group named %(name)s: type a part of its name and choose."),
+    "group_ambiguous": lazy_gettext("Several groups are named %(name)s; write the whole of one: %(found)s"),
+    "delegation_themselves": lazy_gettext("A group cannot decide on its own rights: choose another."),
+    "delegation_gone": lazy_gettext("This delegation no longer applies: somebody has ended it meanwhile."),
+    "scope_unknown": lazy_gettext("Choose what it is about from the list."),
+    "file_missing": lazy_gettext("Choose a file, or put its text into the field."),
+    "file_not_text": lazy_gettext("This file is no text in UTF-8: choose the TOML file as it was downloaded."),
+    "file_too_large": lazy_gettext("This file is larger than 400 kB: no rule file is."),
+    "changed_meanwhile": lazy_gettext(
+        "Somebody has changed something meanwhile: look at the changes below, then apply them."
+    ),
     "group_unknown": lazy_gettext("Choose a group of the directory: type a part of its name."),
     "input_missing": lazy_gettext("Fill this in."),
     "input_characters": lazy_gettext("This contains characters that cannot be used. Type it again."),

@@ -13,7 +13,7 @@ PLACES = {
     "demo": "demonstration", "test": "testing", "serve": "serving", "worker": "serving", "check": "checking",
     "db": "database", "catalog": "catalog", "connectors": "catalog", "directory": "directory", "rights": "rights",
     "ceilings": "ceilings", "delegations": "ceilings", "charges": "billing", "verify": "billing", "audit": "billing",
-    "mail": "mail",
+    "mail": "mail", "requests": "requests",
 }  # fmt: skip
 """Which module holds which command, in the order they are used; only the one that runs is loaded."""
 
