@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from connectors.contract import ChargeRequest
 from portal import clock, outbox
+from portal.billing import ledger
+from portal.billing.ledger import About, Amount
 from portal.database import Base, State, UtcDateTime
 
 MOVES: dict[tuple[str, str], str] = {
@@ -20,16 +23,27 @@ MOVES: dict[tuple[str, str], str] = {
     ("new", "doubted"): "disputed",
     ("reserved", "captured"): "captured",
     ("reserved", "voided"): "voided",
+    ("reserved", "expired"): "new",
     ("reserved", "doubted"): "disputed",
     ("captured", "refund_asked"): "refunding",
-    ("captured", "refunded"): "refunded",
-    ("captured", "doubted"): "disputed",
     ("refunding", "refunded"): "refunded",
+    ("refunding", "refunded_in_part"): "captured",
+    ("refunding", "refund_denied"): "captured",
     ("refunding", "doubted"): "disputed",
+    ("disputed", "reserve_again"): "new",
+    ("disputed", "capture_again"): "reserved",
+    ("disputed", "void_again"): "reserved",
+    ("disputed", "refund_again"): "refunding",
+    ("disputed", "captured"): "captured",
+    ("disputed", "voided"): "voided",
+    ("disputed", "written_off"): "written_off",
+    ("voided", "written_off"): "written_off",
 }
 """`{(state, event): next state}`; the drawing in the documentation is made from this table."""
 
-STATES = ("new", "reserved", "captured", "voided", "refunding", "refunded", "disputed")
+STATES = ("new", "reserved", "captured", "voided", "refunding", "refunded", "disputed", "written_off")
+ONCE = {"opened", "captured", "voided", "written_off"}
+"""Moves a charge makes at most once: the ledger's own constraint forbids a second."""
 
 
 class MoveForbidden(Exception):
@@ -37,13 +51,18 @@ class MoveForbidden(Exception):
 
 
 class Charge(Base):
-    """One charge for one order. `key` is minted once and is the operator's `clientCorrelator`."""
+    """One charge for one order.
+
+    `key` is the operator's `clientCorrelator`, minted once for each reservation: one that expired at the
+    operator is made again under a key of its own. `refunded_cents` counts what the operator has confirmed.
+    """
 
     __tablename__ = "charges"
     __table_args__ = (
         CheckConstraint(f"state IN {STATES}", "state_known"),
         CheckConstraint("amount_cents > 0", "amount_positive"),
         CheckConstraint("vat_cents >= 0 AND vat_cents <= amount_cents", "vat_within_amount"),
+        CheckConstraint("refunded_cents BETWEEN 0 AND amount_cents", "refunded_within_amount"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -58,10 +77,22 @@ class Charge(Base):
     merchant_key: Mapped[str] = mapped_column(String(64))
     category: Mapped[str] = mapped_column(String(64))
     product: Mapped[str] = mapped_column(String(128))
+    cost_centre: Mapped[str] = mapped_column(String(64), default="")
+    refunded_cents: Mapped[int] = mapped_column(default=0)
     operator_ref: Mapped[str] = mapped_column(String(200), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     captured_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @property
+    def whole(self) -> Amount:
+        """What it is about, VAT apart."""
+        return Amount(self.amount_cents, self.vat_cents)
+
+    @property
+    def about(self) -> About:
+        """Whose ledger lines it makes."""
+        return About(self.order_number, self.cost_centre, self.currency)
 
     def request(self, line: str) -> ChargeRequest:
         """The charge as the operator's adapter is asked for it, on the company's line (E.164)."""
@@ -99,13 +130,18 @@ class Billable:
     merchant_key: str
     category: str
     product: str
+    cost_centre: str = ""
 
 
 def open_charge(session: Session, billable: Billable) -> Charge:
     """The one charge of an order, state `new`, its key minted."""
-    charge = Charge(**vars(billable), key=str(uuid.uuid4()), state="new", created_at=clock.now(), operator_ref="")
+    charge = Charge(
+        **vars(billable), key=str(uuid.uuid4()), state="new", created_at=clock.now(), operator_ref="", refunded_cents=0
+    )
     session.add(charge)
     session.flush()
+    begins = ledger.commitment("", ledger.counterpart("new", captured=False), charge.amount_cents)
+    ledger.post(session, _posting(session, charge, "opened"), charge.about, begins)
     note(session, charge, "opened", {"amount_cents": charge.amount_cents})
     return charge
 
@@ -115,13 +151,39 @@ def of_order(session: Session, order_number: str) -> Charge:
     return session.scalars(select(Charge).where(Charge.order_number == order_number)).one()
 
 
-def move(session: Session, charge: Charge, event: str, evidence: dict[str, Any]) -> None:
-    """Move a charge by the table. Raises `MoveForbidden`."""
+def move(
+    session: Session, charge: Charge, event: str, evidence: dict[str, Any], lines: Mapping[str, int] | None = None
+) -> None:
+    """Move a charge by the table, and book the move.
+
+    Args:
+        lines: what the ledger is told beyond the commitment (a write-off).
+
+    Raises:
+        MoveForbidden: the event cannot happen in this state.
+    """
     target = MOVES.get((charge.state, event))
-    if target is None:
+    if target is None or (event == "captured" and charge.captured_at):
         raise MoveForbidden(f"charge {charge.key}: {event} in state {charge.state}")
+    before = ledger.counterpart(charge.state, captured=bool(charge.captured_at))
     charge.state = target
+    more = dict(lines or {})
+    if event == "captured":
+        charge.captured_at = clock.now()
+        more = ledger.charged(charge.whole)
+    after = ledger.counterpart(target, captured=bool(charge.captured_at))
+    goes_on = ledger.commitment(before, after, charge.amount_cents)
+    if goes_on or more:
+        ledger.post(session, _posting(session, charge, event), charge.about, goes_on, more)
     note(session, charge, event, evidence)
+
+
+def _posting(session: Session, charge: Charge, event: str) -> str:
+    if event in ONCE:
+        return f"{charge.order_number} {event}"
+    if event == "reserved":
+        return f"{charge.order_number} {event} {charge.key}"
+    return f"{charge.order_number} {event} {ledger.times_posted(session, charge.order_number, event) + 1}"
 
 
 def note(session: Session, charge: Charge, event: str, evidence: dict[str, Any]) -> None:

@@ -88,7 +88,6 @@ def _close(database: Database, lease: Lease, charge: Charge) -> None:
 def _captured(session: Session, lease: Lease, charge: Charge, found: OperatorCharge) -> None:
     if (found.amount_cents, found.currency) != (charge.amount_cents, charge.currency):
         return _dispute(session, lease, charge, found)
-    charge.captured_at = clock.now()
     charges.move(session, charge, "captured", evidence_of(found))
     holds.capture_holds(session, charge.order_number)
     log.info("charge_captured", order=charge.order_number, cents=charge.amount_cents)

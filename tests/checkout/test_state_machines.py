@@ -43,9 +43,11 @@ accepted failed, fulfilling failed, preparing failed,
 accepted disputed, fulfilling disputed, preparing disputed
 """
 CHARGE_MOVES = """
-new reserved, reserved captured, captured refunded, captured refunding, refunding refunded,
-new voided, reserved voided,
-new disputed, reserved disputed, captured disputed, refunding disputed
+new reserved, reserved captured, captured refunding, refunding refunded, refunding captured,
+reserved new, new voided, reserved voided,
+new disputed, reserved disputed, refunding disputed,
+disputed new, disputed reserved, disputed captured, disputed refunding, disputed voided,
+disputed written_off, voided written_off
 """
 
 
