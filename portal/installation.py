@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from connectors.contract import OperatorAdapter
 from connectors.http import Network, trusted
 from connectors.operators.registry import OperatorConfig, UnknownProfile, load_operator
-from portal.billing import settlement
+from portal.billing import refunding, settlement
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout.purchase import advance
@@ -57,8 +57,9 @@ class Installation:
         """What the worker does with each kind of task."""
         return {
             "purchase": lambda lease: advance(self.means, lease.subject, lease),
-            "capture": partial(settlement.capture, self.database, self.operator),
+            "capture": partial(settlement.capture, self.database, self.operator, self.settings.operator.line),
             "void": partial(settlement.void, self.database, self.operator),
+            "refund": partial(refunding.refund, self.database, self.operator),
             "mail": partial(sending.send, self.database, self.mail),
         }
 

@@ -151,13 +151,21 @@ def of_order(session: Session, order_number: str) -> Charge:
     return session.scalars(select(Charge).where(Charge.order_number == order_number)).one()
 
 
+def locked(session: Session, order_number: str) -> Charge | None:
+    """The charge of an order as it stands now; nobody else moves it before this transaction ends."""
+    asked = select(Charge).where(Charge.order_number == order_number).with_for_update()
+    return session.scalar(asked.execution_options(populate_existing=True))
+
+
 def move(
-    session: Session, charge: Charge, event: str, evidence: dict[str, Any], lines: Mapping[str, int] | None = None
-) -> None:
+    session: Session, charge: Charge, event: str, evidence: dict[str, Any], lines: Mapping[str, int] | None = None,
+    named: str = "",
+) -> None:  # fmt: skip
     """Move a charge by the table, and book the move.
 
     Args:
-        lines: what the ledger is told beyond the commitment (a write-off).
+        lines: what the ledger is told beyond the commitment (a refund, a write-off).
+        named: what the posting is named after, when its event alone is not enough (a refund's key).
 
     Raises:
         MoveForbidden: the event cannot happen in this state.
@@ -174,15 +182,15 @@ def move(
     after = ledger.counterpart(target, captured=bool(charge.captured_at))
     goes_on = ledger.commitment(before, after, charge.amount_cents)
     if goes_on or more:
-        ledger.post(session, _posting(session, charge, event), charge.about, goes_on, more)
+        ledger.post(session, _posting(session, charge, event, named), charge.about, goes_on, more)
     note(session, charge, event, evidence)
 
 
-def _posting(session: Session, charge: Charge, event: str) -> str:
+def _posting(session: Session, charge: Charge, event: str, named: str = "") -> str:
     if event in ONCE:
         return f"{charge.order_number} {event}"
-    if event == "reserved":
-        return f"{charge.order_number} {event} {charge.key}"
+    if named or event == "reserved":
+        return f"{charge.order_number} {event} {named or charge.key}"
     return f"{charge.order_number} {event} {ledger.times_posted(session, charge.order_number, event) + 1}"
 
 
@@ -209,9 +217,30 @@ def last_sent(session: Session, charge: Charge) -> datetime | None:
     return session.scalar(sent)
 
 
-def settling_since(session: Session, charge: Charge) -> datetime:
-    """When it was last wanted that a charge be captured or voided: a long preparation is no operator's silence."""
-    wanted = select(func.max(ChargeEvent.at)).where(
-        ChargeEvent.charge_id == charge.id, ChargeEvent.event.in_(["capture_wanted", "void_wanted"])
+def reserved_since(session: Session, charge: Charge) -> tuple[datetime, int]:
+    """When the operator last reserved, and how often it has."""
+    reserved = select(func.max(ChargeEvent.at), func.count()).where(
+        ChargeEvent.charge_id == charge.id, ChargeEvent.event == "reserved"
     )
+    since, times = session.execute(reserved).one()
+    return since or charge.created_at, times
+
+
+def renew_key(session: Session, charge: Charge, evidence: dict[str, Any]) -> None:
+    """The reservation expired: the next one gets a key of its own, and the old key and reference stay as evidence."""
+    before = {"key": charge.key, "ref": charge.operator_ref}
+    charge.key, charge.operator_ref, charge.sent_at = str(uuid.uuid4()), "", None
+    move(session, charge, "expired", {**evidence, "before": before, "key": charge.key})
+
+
+def was_delivered(session: Session, charge: Charge) -> bool:
+    """Whether its order was delivered, so that it was wanted on the invoice."""
+    wanted = select(ChargeEvent.id).where(ChargeEvent.charge_id == charge.id, ChargeEvent.event == "capture_wanted")
+    return session.scalar(wanted.limit(1)) is not None
+
+
+def settling_since(session: Session, charge: Charge, *events: str) -> datetime:
+    """When it was last wanted that a charge be settled: a long preparation is no operator's silence."""
+    asked = events or ("capture_wanted", "void_wanted")
+    wanted = select(func.max(ChargeEvent.at)).where(ChargeEvent.charge_id == charge.id, ChargeEvent.event.in_(asked))
     return session.scalar(wanted) or charge.created_at

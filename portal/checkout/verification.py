@@ -26,11 +26,12 @@ from portal.rights.holds import CeilingUse, Hold
 
 @dataclass(frozen=True)
 class Breach:
-    """One broken promise: the invariant's number in the design, what it is about, and the facts."""
+    """One broken promise: the invariant's number in the design, what it is about, the facts, and the code of why if that is known."""
 
     invariant: int
     subject: str
     detail: str
+    because: str = ""
 
 
 def verify(database: Database, storage: Storage) -> list[Breach]:
