@@ -15,8 +15,8 @@ from typing import Any
 from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from demo.operator_book import JournalLine, OperatorBook, PaymentLine
-from demo.operator_refunds import REFUNDS, add_refunds, existing, require_token, rfc3339
+from demo.operator_book import JournalLine, OperatorBook, PaymentLine, rfc3339
+from demo.operator_refunds import REFUNDS, add_refunds, existing, require_token
 from demo.operator_requests import PhoneNumberBody, PrepareBody, Problem, read_body
 from demo.sockets import LoopbackServer, cut_connection
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from flask import Flask, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from demo.operator_book import OperatorBook, PaymentLine
+from demo.operator_book import OperatorBook, PaymentLine, rfc3339
 from demo.operator_requests import Problem, RefundBody, read_body
 from demo.sockets import cut_connection
 
@@ -87,11 +87,6 @@ def existing(book: OperatorBook, payment_id: str) -> PaymentLine:
     if line is None:
         raise Problem(404, "NOT_FOUND", "The specified resource is not found.")
     return line
-
-
-def rfc3339(at: datetime) -> str:
-    """A time as the definition writes it."""
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _refund(book: OperatorBook, payment_id: str, body: RefundBody) -> dict[str, Any]:

@@ -26,8 +26,8 @@ class DailyMark(Base):
     day: Mapped[str] = mapped_column(String(10))
 
 
-def once_a_day(database: Database, zone: ZoneInfo, name: str, work: Callable[[Session], None]) -> bool:
-    """Do something in a transaction of its own unless it was done today; True when it was done now."""
+def once_a_day(database: Database, zone: ZoneInfo, name: str, work: Callable[[Session], None]) -> None:
+    """Do something in a transaction of its own unless it was done today."""
     today = clock.now().astimezone(zone).date().isoformat()
     with database.transaction() as session:
         insert_missing(session, DailyMark, {"name": name, "day": ""})
@@ -37,7 +37,6 @@ def once_a_day(database: Database, zone: ZoneInfo, name: str, work: Callable[[Se
         ).first()  # fmt: skip
         if taken:
             work(session)
-    return taken is not None
 
 
 def log_newest_hash(session: Session) -> None:

@@ -17,7 +17,9 @@ from sqlalchemy.exc import ArgumentError
 from connectors.contract import OperatorAdapter
 from connectors.http import Network, trusted
 from connectors.operators.registry import OperatorConfig, UnknownProfile, load_operator
+from portal import daily
 from portal.billing import refunding, settlement
+from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout.purchase import advance
@@ -62,6 +64,14 @@ class Installation:
             "refund": partial(refunding.refund, self.database, self.operator),
             "mail": partial(sending.send, self.database, self.mail),
         }
+
+    @property
+    def rounds(self) -> list[Round]:
+        """What the worker does at intervals."""
+        zone = self.settings.portal.zone
+        return [
+            Round("daily", daily.LOOK_S, partial(daily.once_a_day, self.database, zone, "audit head", daily.log_newest_hash))
+        ]  # fmt: skip
 
     def carry_on(self, lease: Lease, patience_s: float) -> None:
         """Advance a purchase just accepted, waiting at most `patience_s` seconds for it.

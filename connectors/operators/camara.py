@@ -30,9 +30,9 @@ from connectors.contract import (
     Unreachable,
 )
 from connectors.http import Answer, GuardedClient
-from connectors.operators.camara_errors import already_exists, error_of, first_fault, refusal
 from connectors.operators.camara_messages import Payment, rfc3339, transaction_body
 from connectors.operators.camara_refunds import CamaraRefunds
+from connectors.operators.camara_refusals import already_exists, error_of, first_fault, refusal
 from connectors.operators.tokens import Tokens
 
 PAYMENTS = "/carrier-billing/v0.5/payments"

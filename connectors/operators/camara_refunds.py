@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from connectors.contract import ContractBroken, NotFound, OperatorCharge, OperatorRefund, RefundOutcome, Unknown
 from connectors.http import Answer
-from connectors.operators.camara_errors import already_exists, error_of, first_fault, refusal
 from connectors.operators.camara_messages import Refund, number
+from connectors.operators.camara_refusals import already_exists, error_of, first_fault, refusal
 
 REFUNDS = "/carrier-billing-refund/v0.3/payments"
 PAGE_SIZE = 100

@@ -65,7 +65,8 @@ def certainly_not_charged(said: dict[str, Any]) -> bool:
     if said.get("outcome") == "OperatorCharge":
         return said["state"] in {"voided", "denied"}
     refused = said.get("outcome") == "Refused" and said["code"] != "credentials"
-    return refused or said.get("outcome") == "NotFound"
+    # A line that the reader of a file of charges has refused is not billed.
+    return refused or said.get("outcome") in {"NotFound", "LineRejected"}
 
 
 def choices(session: Session, charge: Charge) -> list[Choice]:
@@ -77,9 +78,12 @@ def choices(session: Session, charge: Charge) -> list[Choice]:
         return ["write_off"] if delivered else []
     if charge.state != "disputed":
         return []
-    if charge.captured_at:
+    if refunds.running(session, charge):
         return ["refund_again", "consider_refunded", "consider_not_refunded"]
     said = last_word(session, charge)
+    if charge.captured_at:
+        gone = certainly_not_charged(said) and not charge.refunded_cents
+        return ["look", "consider_captured", "write_off"] if gone else ["look", "consider_captured"]
     if _is_charged(said, charge):
         return ["look", "consider_captured", *([] if delivered else ["refund"])]  # type: ignore[list-item]
     if not certainly_not_charged(said):
@@ -123,8 +127,10 @@ def decide(session: Session, actor: str, charge: Charge, choice: Choice, reason:
         raise rules.Refused("choice_gone")
     said = {"by": actor, "reason": reason}
     audit.record(session, actor, f"dispute_{choice}", charge.order_number, after=said)
-    if charge.captured_at:
+    if refunds.running(session, charge):
         return _decide_refund(session, actor, charge, choice, said)
+    if charge.captured_at:
+        return charges.move(session, charge, "kept", said)
     if choice == "capture_again":
         charges.move(session, charge, "capture_again" if charge.operator_ref else "reserve_again", said)
         return charges.want_capture(session, charge.order_number)

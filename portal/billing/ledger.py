@@ -132,7 +132,7 @@ def expected(state: str, whole: Amount, refunded_cents: int, *, captured: bool) 
     """What every account must hold for a charge that stands like this, zero left out."""
     after = counterpart(state, captured=captured)
     lines = commitment("", after, whole.gross_cents)
-    if captured:
+    if captured and state != "written_off":
         lines |= charged(
             Amount(whole.gross_cents - refunded_cents, whole.vat_cents - vat_within(whole, refunded_cents))
         )

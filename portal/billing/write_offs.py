@@ -12,10 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import audit, logs
-from portal.billing import charges, disputes, ledger
+from portal.billing import charges, disputes, ledger, refunds
 from portal.billing.charges import Charge, ChargeEvent
 from portal.refusals import Refused
 from portal.rights import holds
+from portal.rights.ceilings import Price
 
 log = logs.get(__name__)
 
@@ -31,22 +32,34 @@ def write_off(session: Session, actor: str, charge: Charge, reason: str) -> None
 
     Raises:
         Refused: `reason_missing`, `write_off_undelivered`, `write_off_charged` (the operator has or may have it) or
-            `write_off_impossible`; nothing was changed.
+            `write_off_impossible` (also of what was refunded in part); nothing was changed.
     """
     reason = " ".join(reason.split())[:LONGEST_REASON]
     if not reason:
         raise Refused("reason_missing")
-    if (charge.state, "written_off") not in charges.MOVES or charge.captured_at:
+    if (charge.state, "written_off") not in charges.MOVES or charge.refunded_cents or _is_refund(session, charge):
         raise Refused("write_off_impossible")
     if not charges.was_delivered(session, charge):
         raise Refused("write_off_undelivered")
     if charge.state == "disputed" and not disputes.certainly_not_charged(disputes.last_word(session, charge)):
         raise Refused("write_off_charged")
     said = {"amount_cents": charge.amount_cents, "currency": charge.currency, "reason": reason, "by": actor}
-    charges.move(session, charge, "written_off", said, ledger.written_off(charge.amount_cents))
+    lines = ledger.written_off(charge.amount_cents)
+    if charge.captured_at:
+        # It was on its way to the invoice, and the operator has refused it since.
+        lines |= ledger.given_back(charge.whole)
+        holds.give_back(
+            session, charge.order_number, Price(charge.amount_cents - charge.vat_cents, charge.amount_cents)
+        )
+    charges.move(session, charge, "written_off", said, lines)
     holds.release_holds(session, charge.order_number)
     audit.record(session, actor, "written_off", charge.order_number, after=said)
     log.warning("written_off", order=charge.order_number, cents=charge.amount_cents)
+
+
+def _is_refund(session: Session, charge: Charge) -> bool:
+    """Whether the dispute is about a refund: the charge itself stands."""
+    return refunds.running(session, charge) is not None
 
 
 def reasons(session: Session) -> dict[str, dict[str, Any]]:

@@ -168,7 +168,7 @@ def _ours(session: Session, period: Period) -> dict[str, Book]:
     books: dict[str, Book] = {"operator": {}, REFUNDS: {}}
     charged = (
         select(Charge.order_number, Charge.amount_cents, Charge.refunded_cents, func.coalesce(Order.created_at, Charge.created_at))
-        .outerjoin(Order, Order.number == Charge.order_number).where(Charge.captured_at.is_not(None))
+        .outerjoin(Order, Order.number == Charge.order_number).where(Charge.captured_at.is_not(None), Charge.state != "written_off")
     )  # fmt: skip
     for number, cents, refunded, at in session.execute(charged):
         if period.holds(at):

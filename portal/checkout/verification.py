@@ -105,7 +105,7 @@ def _deliveries_charged(session: Session) -> Iterator[Breach]:
 
 def _nothing_charged_undelivered(session: Session) -> Iterator[Breach]:
     # What was refunded in full, or is about to be, has been set right.
-    kept = Charge.captured_at.is_not(None) & Charge.state.not_in(["refunding", "refunded"])
+    kept = Charge.captured_at.is_not(None) & Charge.state.not_in(["refunding", "refunded", "written_off"])
     captured = select(Charge, Order).outerjoin(Order, Charge.order_number == Order.number).where(kept)
     for charge, order in session.execute(captured):
         if order is None or order.state != "delivered":

@@ -45,7 +45,7 @@ accepted disputed, fulfilling disputed, preparing disputed
 CHARGE_MOVES = """
 new reserved, reserved captured, captured refunding, refunding refunded, refunding captured,
 reserved new, new voided, reserved voided,
-new disputed, reserved disputed, refunding disputed,
+new disputed, reserved disputed, captured disputed, refunding disputed,
 disputed new, disputed reserved, disputed captured, disputed refunding, disputed voided,
 disputed written_off, voided written_off
 """
@@ -243,6 +243,7 @@ def test_what_expired_meanwhile_is_reserved_again_and_captured(world):
     number = world.confirm(world.ask_price(1, 1_000), 1)
     world.pass_time(4_000)
     world.operator.faults.coming += ["expired"]
+    world.work()
 
     assert_rest(world)
     assert world.ends()[number] == DONE

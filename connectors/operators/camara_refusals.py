@@ -1,4 +1,4 @@
-"""What the CAMARA operator means when it says no: certain refusals, repeats of a known key, and doubts.
+"""The operator's refusals: which are certain, and in which of the contract's words.
 
 Source: CAMARA Carrier Billing 0.5.0 and Carrier Billing Refund 0.3.0, error responses.
 """
@@ -30,7 +30,7 @@ REFUSALS = {
 
 
 def error_of(answer: Answer) -> ErrorInfo | None:
-    """The error an answer describes; None when it is not as defined."""
+    """The refusal as defined, None when it is not."""
     try:
         return ErrorInfo.model_validate_json(answer.body)
     except ValidationError:
@@ -38,7 +38,7 @@ def error_of(answer: Answer) -> ErrorInfo | None:
 
 
 def already_exists(answer: Answer) -> bool:
-    """Whether the operator says that it knows this correlator: then *look it up*, never *failed*."""
+    """Whether it says that the correlator is known: look it up."""
     error = error_of(answer)
     if error is None:
         return False
@@ -47,7 +47,7 @@ def already_exists(answer: Answer) -> bool:
 
 
 def refusal(answer: Answer) -> Refused | Unreachable | Unknown:
-    """Anything but a yes as an outcome: only a defined error of the operator's own is a certain no."""
+    """Any answer but the hoped for one, as an outcome."""
     error = error_of(answer)
     if answer.status == 429:
         return Unreachable("the operator asks us to slow down", answer.retry_after_s)
