@@ -54,7 +54,7 @@ def write_off(session: Session, actor: str, charge: Charge, reason: str) -> None
     charges.move(session, charge, "written_off", said, lines)
     holds.release_holds(session, charge.order_number)
     audit.record(session, actor, "written_off", charge.order_number, after=said)
-    log.warning("written_off", order=charge.order_number, cents=charge.amount_cents)
+    log.info("written_off", order=charge.order_number, cents=charge.amount_cents)
 
 
 def _is_refund(session: Session, charge: Charge) -> bool:
