@@ -11,13 +11,17 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy.exc import ArgumentError
 
 from connectors.contract import OperatorAdapter
 from connectors.http import Network, trusted
-from connectors.operators.registry import OperatorConfig, UnknownProfile, load_operator
-from portal.billing import settlement
+from connectors.operators.profiles import UnknownProfile
+from connectors.operators.registry import OperatorConfig, UsageConfig, load_operator
+from portal import clock
+from portal.billing import settlement, usage
+from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout.purchase import advance
@@ -61,6 +65,14 @@ class Installation:
             "void": partial(settlement.void, self.database, self.operator),
             "mail": partial(sending.send, self.database, self.mail),
         }
+
+    @property
+    def rounds(self) -> list[Round]:
+        """What the worker does at intervals."""
+        files, zone = self.operator.files, self.settings.portal.zone
+        if files is None:
+            return []
+        return [Round("usage", usage.ROUND_S, partial(usage.go_round, self.database, files, zone))]
 
     def carry_on(self, lease: Lease, patience_s: float) -> None:
         """Advance a purchase just accepted, waiting at most `patience_s` seconds for it.
@@ -131,7 +143,7 @@ def _database(settings: Settings) -> Database:
 
 def _operator(settings: Settings, network: Network) -> OperatorAdapter:
     try:
-        return load_operator(operator_config(settings), network)
+        return load_operator(operator_config(settings), network, lambda: clock.now())
     except UnknownProfile as error:
         known = {"known": ", ".join(error.known)}
         raise SettingsError([Fault("portal.toml, [operator] profile", "profile", known)]) from error
@@ -154,7 +166,19 @@ def directory_config(settings: Settings) -> DirectoryConfig:
 def operator_config(settings: Settings) -> OperatorConfig:
     """The `[operator]` section as the adapter takes it."""
     section = settings.operator
+
+    def path(value: str) -> Path | None:
+        return settings.path(value) if value else None
+
+    usage = UsageConfig(
+        spool=settings.path(section.usage_spool), signing_key=settings.path(section.usage_signing_key_file),
+        folder=path(section.usage_folder), sftp=section.usage_sftp, sftp_host_key=section.usage_sftp_host_key,
+        sftp_password=section.usage_sftp_password.get_secret_value(), sftp_key=path(section.usage_sftp_key_file),
+        account=section.usage_account, answer_days=section.usage_answer_days,
+        answer_key=path(section.usage_answer_key_file),
+    )  # fmt: skip
     return OperatorConfig(
         profile=section.profile, adapter=section.adapter, api_root=section.api_root, token_url=section.token_url,
         client_id=section.client_id, client_secret=section.client_secret.get_secret_value(), line=section.line,
+        identify_by=section.identify_by, usage=usage, zone=settings.portal.time_zone,
     )  # fmt: skip

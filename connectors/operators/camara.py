@@ -28,7 +28,8 @@ from connectors.contract import (
     Unreachable,
 )
 from connectors.http import Answer, GuardedClient
-from connectors.operators.camara_messages import ErrorInfo, Payment, Refund, number, rfc3339, transaction_body
+from connectors.operators.camara_messages import Payment, Refund, number, rfc3339, transaction_body
+from connectors.operators.camara_refusals import already_exists, error_of, refusal
 from connectors.operators.tokens import Tokens
 
 PAYMENTS = "/carrier-billing/v0.5/payments"
@@ -41,29 +42,21 @@ CLOCK_TOLERANCE = timedelta(minutes=10)
 PAGE_SIZE = 100
 MOST_PAGES = 200
 
-REFUSALS = {
-    "CARRIER_BILLING.PAYMENT_DENIED": "denied",
-    "PERMISSION_DENIED": "credentials",
-    "UNAUTHENTICATED": "credentials",
-    "IDENTIFIER_NOT_FOUND": "line",
-    "SERVICE_NOT_APPLICABLE": "line",
-    "MISSING_IDENTIFIER": "line",
-    "UNNECESSARY_IDENTIFIER": "line",
-    "CARRIER_BILLING.UNAUTHORIZED_AMOUNT": "amount",
-    "CARRIER_BILLING.USER_AMOUNT_THRESHOLD_OVERPASSED": "threshold",
-    "CARRIER_BILLING_REFUND.REFUND_DENIED": "denied",
-    "CARRIER_BILLING_REFUND.PAYMENT_NOT_ELIGIBLE_FOR_REFUND": "denied",
-    "CARRIER_BILLING_REFUND.INVALID_PAYMENT_STATUS": "denied",
-    "CARRIER_BILLING_REFUND.UNAUTHORIZED_AMOUNT": "amount",
-    "CARRIER_BILLING_REFUND.USER_AMOUNT_THRESHOLD_OVERPASSED": "threshold",
-}
-
 
 class CamaraOperator:
-    """One operator account. No method raises for the network, except `list_charges`: the outcome says it."""
+    """One operator account. No method raises for the network, except `list_charges`: the outcome says it.
 
-    def __init__(self, http: GuardedClient, api_root: str, tokens: Tokens, line: str) -> None:
+    Args:
+        by_token: the operator knows the line by our token (three-legged), and `phoneNumber` must not be sent.
+    """
+
+    files = None
+
+    def __init__(
+        self, http: GuardedClient, api_root: str, tokens: Tokens, line: str, *, name: str = "", by_token: bool = False
+    ) -> None:
         self._http, self._root, self._tokens, self._line = http, api_root.rstrip("/"), tokens, line
+        self._name, self._by_token = name, by_token
 
     def prepare(self, charge: ChargeRequest) -> OperatorOutcome:
         """Reserve. `already exists` means *look it up*, never *failed*."""
@@ -107,7 +100,7 @@ class CamaraOperator:
                         "page": page, "perPage": PAGE_SIZE},
             )  # fmt: skip
             if answer.status != 200:
-                raise ContractBroken(f"the list of payments came with status {answer.status}: {_error(answer)}")
+                raise ContractBroken(f"the list of payments came with status {answer.status}: {error_of(answer)}")
             items = answer.json()
             if not isinstance(items, list):
                 raise ContractBroken("the list of payments is not a list")
@@ -138,7 +131,7 @@ class CamaraOperator:
         def ask() -> OperatorOutcome:
             answer = self._call("POST", f"{REFUNDS}/{ref}/refunds", json=body)
             if answer.status != 201:
-                return _refusal(answer)
+                return refusal(answer)
             refund = Refund.model_validate(answer.json())
             if refund.refundStatus == "denied":
                 return Refused("denied", refund.refundId)
@@ -148,6 +141,8 @@ class CamaraOperator:
 
     def check(self) -> list[Problem]:
         """Sign in and read one page of the list; nothing is charged."""
+        if not self._root or not self._tokens.is_configured:
+            return [needs_contract(self._name)]
         if not self._line:
             what = {"fr": "la ligne de l'entreprise manque.", "en": "the company's line is missing."}
             remedy = {"fr": "Donnez-la dans [operator] line.", "en": "Give it in [operator] line."}
@@ -184,31 +179,40 @@ class CamaraOperator:
 
     def _create(self, charge: ChargeRequest, path: str) -> OperatorOutcome:
         def ask() -> OperatorOutcome:
-            answer = self._call("POST", PAYMENTS + path, json=transaction_body(charge))
+            answer = self._call("POST", PAYMENTS + path, json=transaction_body(charge, by_token=self._by_token))
             if answer.status == 201:
-                return _as_asked(_payment(answer.json()), charge)
-            if _already_exists(answer):
+                return self._on_our_line(answer.json()) or _as_asked(_payment(answer.json()), charge)
+            if already_exists(answer):
                 found = self.find(charge.key, datetime.now(UTC) - timedelta(days=2))
                 if isinstance(found, NotFound):
                     return Unknown("the operator knows the correlator, but its list does not show it yet", 2)
                 return _as_asked(found, charge) if isinstance(found, OperatorCharge) else found
-            return _refusal(answer)
+            return refusal(answer)
 
         return self._outcome(ask)
 
+    def _on_our_line(self, item: Any) -> Unknown | None:
+        """A payment on a line that is not ours is a doubt, whoever named the line: we, or the token."""
+        theirs = _read_payment(item).amountTransaction.phoneNumber
+        return Unknown(f"asked for line {self._line}, the operator has {theirs}") if theirs != self._line else None
+
     def _second_step(self, ref: str, step: str) -> OperatorOutcome:
         def ask() -> OperatorOutcome:
-            answer = self._call("POST", f"{PAYMENTS}/{ref}/{step}", json={"phoneNumber": self._line})
-            return self._read(ref) if answer.status in {202, 409} else _refusal(answer)
+            answer = self._call(
+                "POST", f"{PAYMENTS}/{ref}/{step}", json={} if self._by_token else {"phoneNumber": self._line}
+            )
+            return self._read(ref) if answer.status in {202, 409} else refusal(answer)
 
         return self._outcome(ask)
 
     def _read(self, ref: str) -> OperatorOutcome:
         answer = self._call("GET", f"{PAYMENTS}/{ref}")
-        return _payment(answer.json()) if answer.status == 200 else _refusal(answer)
+        return _payment(answer.json()) if answer.status == 200 else refusal(answer)
 
     def _call(self, method: str, path: str, **content: Any) -> Answer:
         """One call with a token; a 401 was not carried out, so it is repeated once with a new token."""
+        if not self._root:
+            raise Unavailable("[operator] api_root is not set")
         for attempt in (1, 2):
             token = self._tokens.current()
             headers = {
@@ -237,8 +241,16 @@ class CamaraOperator:
 
 
 def _payment(item: Any) -> OperatorCharge:
+    payment = _read_payment(item)
     try:
-        return Payment.model_validate(item).as_charge()
+        return payment.as_charge()
+    except ValueError as error:
+        raise ContractBroken(f"not a payment: {error}") from error
+
+
+def _read_payment(item: Any) -> Payment:
+    try:
+        return Payment.model_validate(item)
     except (ValidationError, ValueError) as error:
         raise ContractBroken(f"not a payment: {_first(error)}") from error
 
@@ -258,34 +270,19 @@ def _as_asked(found: OperatorCharge, asked: ChargeRequest) -> OperatorOutcome:
     return found if theirs == ours else Unknown(f"asked for {ours}, the operator has {theirs}")
 
 
-def _error(answer: Answer) -> ErrorInfo | None:
-    try:
-        return ErrorInfo.model_validate_json(answer.body)
-    except ValidationError:
-        return None
-
-
-def _already_exists(answer: Answer) -> bool:
-    error = _error(answer)
-    if error is None:
-        return False
-    repeated = answer.status == 400 and "clientcorrelator" in error.message.lower()
-    return repeated or (answer.status == 409 and error.code == "ALREADY_EXISTS")
-
-
-def _refusal(answer: Answer) -> OperatorOutcome:
-    error = _error(answer)
-    if answer.status == 429:
-        return Unreachable("the operator asks us to slow down", answer.retry_after_s)
-    if error is None or answer.status >= 500:
-        return Unknown(answer.summary, answer.retry_after_s)
-    detail = f"{answer.status} {error.code}: {error.message}"
-    if error.code in REFUSALS:
-        return Refused(REFUSALS[error.code], detail)
-    if answer.status == 404:
-        return Refused("expired", detail)
-    return Refused("request", detail) if answer.status in {400, 403, 422} else Unknown(detail)
-
-
 def _problem(detail: str, french: str, english: str) -> Problem:
     return Problem({"fr": detail, "en": detail}, {"fr": french, "en": english})
+
+
+def needs_contract(name: str) -> Problem:
+    """No operator publishes an address for everybody: what is missing, and who has it."""
+    name = name or "CAMARA"
+    what = {
+        "fr": f"{name} ne publie aucune adresse : il faut un contrat de facturation opérateur avec lui.",
+        "en": f"{name} publishes no address: it needs a contract for carrier billing.",
+    }
+    remedy = {
+        "fr": 'Demandez-lui api_root, token_url, client_id et client_secret, et mettez-les dans [operator] ; ou convenez de fichiers : adapter = "usage_file".',
+        "en": 'Ask for api_root, token_url, client_id and client_secret, and put them into [operator]; or agree on files: adapter = "usage_file".',
+    }
+    return Problem(what, remedy)
