@@ -17,7 +17,7 @@ from typing import Any
 from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from demo.operator_book import JournalLine, OperatorBook, PaymentLine
+from demo.operator_book import JournalLine, OperatorBook, PaymentLine, rfc3339
 from demo.operator_requests import PhoneNumberBody, PrepareBody, Problem, RefundBody, read_body
 from demo.sockets import LoopbackServer, cut_connection
 
@@ -31,13 +31,15 @@ FAULTS = ("down", "slow", "error500", "hang", "cut_reply", "deny", "amount", "ht
 
 
 class OperatorServer:
-    """The operator on a free loopback port. `repeats` says how a known correlator is answered: 201, 409 or 400."""
+    """The operator on a free loopback port. `repeats` says how a known correlator is answered: 201, 409 or 400.
+
+    With `line_by_token` its tokens name the line, and being told it is refused."""
 
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, repeats: int = 201, token_life_s: int = TOKEN_LIFE_S
     ) -> None:
         self.book = OperatorBook()
-        self.repeats, self.token_life_s = repeats, token_life_s
+        self.repeats, self.token_life_s, self.line_by_token = repeats, token_life_s, False
         self.tokens: dict[str, tuple[float, set[str]]] = {}
         self._fault: str | None = None
         self._once: str | None = None
@@ -148,7 +150,7 @@ def _application(server: OperatorServer) -> Flask:
     @app.post(f"{PAYMENTS}/<payment_id>/<any(confirm, cancel):step>")
     def second_step(payment_id: str, step: str) -> ResponseReturnValue:
         _require_token(server, "carrier-billing:payments:write")
-        _require_line(read_body(request.get_data(), PhoneNumberBody).phoneNumber)
+        _require_line(server, read_body(request.get_data(), PhoneNumberBody).phoneNumber)
         _settle(server, payment_id, step)
         if g.fault == "cut_reply":
             cut_connection()
@@ -194,18 +196,19 @@ def _require_token(server: OperatorServer, scope: str) -> None:
         raise Problem(403, "PERMISSION_DENIED", "Client does not have sufficient permissions to perform this action.")
 
 
-def _require_line(number: str | None) -> None:
-    if not number:
-        raise Problem(422, "MISSING_IDENTIFIER", "The phone number cannot be identified.")
-    if number != LINE:
-        raise Problem(404, "IDENTIFIER_NOT_FOUND", "phoneNumber not found.")
+def _require_line(server: OperatorServer, number: str | None) -> None:
+    if server.line_by_token and number:
+        raise Problem(422, "UNNECESSARY_IDENTIFIER", "The phone number is already identified by the access token.")
+    if not server.line_by_token and number != LINE:
+        missing, unknown = (422, "MISSING_IDENTIFIER", "The phone number cannot be identified."), (404, "IDENTIFIER_NOT_FOUND", "phoneNumber not found.")  # fmt: skip
+        raise Problem(*(unknown if number else missing))
 
 
 def _create(server: OperatorServer, state: str) -> ResponseReturnValue:
     _require_token(server, "carrier-billing:payments:create")
     body: PrepareBody = read_body(request.get_data(), PrepareBody)
     transaction = body.amountTransaction
-    _require_line(transaction.phoneNumber)
+    _require_line(server, transaction.phoneNumber)
     amount, tax = transaction.cents()
     if g.fault == "deny":
         raise Problem(403, "CARRIER_BILLING.PAYMENT_DENIED", "Payment denied by business.")
@@ -218,9 +221,8 @@ def _create(server: OperatorServer, state: str) -> ResponseReturnValue:
         if line and server.repeats == 400:
             raise Problem(400, "INVALID_ARGUMENT", "clientCorrelator already exist on server.")
         if line is None:
-            content = request.get_json()["amountTransaction"]
-            line = server.book.open(content, (amount, tax), "processing" if g.fault == "processing" else state)
-            line.paid_at = line.created_at if line.state == "succeeded" else None
+            content = {"phoneNumber": LINE, **request.get_json()["amountTransaction"]}
+            line = server.book.open(content, (amount, tax), state, decided=g.fault != "processing")
     if g.fault == "cut_reply":
         cut_connection()
     return jsonify(_payment(line)), 201
@@ -256,7 +258,7 @@ def _refund(server: OperatorServer, payment_id: str, body: RefundBody) -> dict[s
             "refundId": f"R{secrets.token_hex(8)}",
             "refundStatus": "succeeded",
             "type": body.type,
-            "refundCreationDate": _rfc3339(datetime.now(UTC)),
+            "refundCreationDate": rfc3339(datetime.now(UTC)),
             "amountTransaction": transaction,
         }
         line.refunds.append(made)
@@ -283,16 +285,12 @@ def _page(server: OperatorServer) -> list[dict[str, Any]]:
 
 def _payment(line: PaymentLine) -> dict[str, Any]:
     content = {
-        "paymentId": line.payment_id, "paymentStatus": line.state, "paymentCreationDate": _rfc3339(line.created_at),
+        "paymentId": line.payment_id, "paymentStatus": line.state, "paymentCreationDate": rfc3339(line.created_at),
         "amountTransaction": {**line.transaction, "serverReferenceCode": f"OP-{line.payment_id}"},
     }  # fmt: skip
     if line.paid_at:
-        content["paymentDate"] = _rfc3339(line.paid_at)
+        content["paymentDate"] = rfc3339(line.paid_at)
     return content
-
-
-def _rfc3339(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _number(cents: int) -> float:

@@ -37,6 +37,8 @@ NEEDS = {
     "postgresql": ("real/test_postgres.py", "real/test_hot_ceiling.py"),
     "chromium": ("browser/",),
     "libatomic1": ("browser/",),
+    "openssh-server": ("real/test_usage_sftp.py",),
+    "openssh-client": ("real/test_usage_sftp.py",),
     "samba-ad-dc": ("real/test_samba.py",),
     "samba-ad-provision": ("real/test_samba.py",),
     "samba-dsdb-modules": ("real/test_samba.py",),

@@ -10,7 +10,16 @@ from decimal import Decimal
 
 import pytest
 
-from connectors.contract import ContractBroken, NotFound, OperatorCharge, Refused, Rejected, Unavailable, Unknown, Unreachable
+from connectors.contract import (
+    ContractBroken,
+    NotFound,
+    OperatorCharge,
+    Refused,
+    Rejected,
+    Unavailable,
+    Unknown,
+    Unreachable,
+)
 from connectors.operators import profiles
 from tests.connectors.conftest import charge
 from tests.connectors.usage_office import NOON, open_office
@@ -76,7 +85,10 @@ def test_a_day_of_two_hundred_charges_is_read_by_a_stranger_and_the_totals_agree
     asked = [charge(chance.randint(1, 9999), reference=f"G-{n:05d}-TEST") for n in range(200)]
     asked = [charge(item.amount_cents, item.amount_cents // 6, reference=item.reference) for item in asked]
     refs = [office.adapter.charge(item).ref for item in asked]
-    back = [office.adapter.refund(ref, amount, f"refund {ref}") for ref, amount in zip(refs[:5], (1, 1, 1, 1, 1), strict=True)]
+    back = [
+        office.adapter.refund(ref, amount, f"refund {ref}")
+        for ref, amount in zip(refs[:5], (1, 1, 1, 1, 1), strict=True)
+    ]
 
     [path] = office.send()
     office.reader.read(path)
@@ -129,7 +141,19 @@ def test_openssl_verifies_the_signature_as_the_page_says(office, tmp_path):
     office.adapter.charge(charge())
     [path] = office.send()
     (tmp_path / "sender.pem").write_text(office.adapter.files.public_key())
-    command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "sender.pem", "-rawin", "-in", path, "-sigfile", f"{path}.sig"]
+    command = [
+        "openssl",
+        "pkeyutl",
+        "-verify",
+        "-pubin",
+        "-inkey",
+        "sender.pem",
+        "-rawin",
+        "-in",
+        path,
+        "-sigfile",
+        f"{path}.sig",
+    ]
 
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
     path.write_bytes(path.read_bytes() + b"x")
@@ -385,11 +409,17 @@ def test_a_rejected_refund_names_its_charge_and_gives_nothing_back(sent):
 
 
 def test_an_unknown_line_is_reported_and_the_good_ones_stand(sent):
-    answer(sent.path, [(9, "nobody's", "X", ""), (1, sent.asked[1].key, "X", "wrong place"), (3, sent.asked[2].key, "X", "")])
+    answer(
+        sent.path,
+        [(9, "nobody's", "X", ""), (1, sent.asked[1].key, "X", "wrong place"), (3, sent.asked[2].key, "X", "")],
+    )
 
     found = sent.adapter.files.read_answers()
 
-    assert ["does not have: 9 nobody's" in found[0].what["en"], "does not have: 1 " in found[1].what["en"]] == [True, True]
+    assert ["does not have: 9 nobody's" in found[0].what["en"], "does not have: 1 " in found[1].what["en"]] == [
+        True,
+        True,
+    ]
     assert [line.key for line in sent.adapter.files.rejected()] == [sent.asked[2].key]
     assert state(sent) == "delivered"
     assert sent.adapter.files.read_answers() == [], "told once"
@@ -413,7 +443,9 @@ def test_a_bad_row_is_reported_and_the_good_ones_stand(spoil, says, sent):
     assert [says in problem.what["en"] for problem in found] == [True]
     assert [line.key for line in sent.adapter.files.rejected()] == [second.key]
     assert state(sent) == "delivered", "the bad row may have refused another line"
-    answer(sent.path, [(1, first.key, "A", ""), (2, second.key, "B", "")], name=path.name.replace(".reject", ".2.reject"))
+    answer(
+        sent.path, [(1, first.key, "A", ""), (2, second.key, "B", "")], name=path.name.replace(".reject", ".2.reject")
+    )
     assert sent.adapter.files.read_answers() == []
     assert state(sent) == "accepted_in_part"
     assert len(sent.adapter.files.rejected()) == 2

@@ -52,26 +52,29 @@ class Office:
 
     def there(self) -> list[Path]:
         """The files of charges that lie there."""
-        return sorted(path for path in self.out.glob("guichet-*.csv") if not path.name.endswith(("ack.csv", "reject.csv")))
+        return sorted(
+            path for path in self.out.glob("guichet-*.csv") if not path.name.endswith(("ack.csv", "reject.csv"))
+        )
 
 
-def open_office(folder: Path, **usage: object) -> Office:
+def open_office(home: Path, *, make: bool = True, **usage: object) -> Office:
     """A new sender with a key pair; `usage` changes its configuration."""
-    (folder / "out").mkdir()
-    return reopened(folder, **usage)
+    if make:
+        (home / "out").mkdir()
+    return reopened(home, **usage)
 
 
-def reopened(folder: Path, **usage: object) -> Office:
+def reopened(home: Path, **usage: object) -> Office:
     """The same sender in another process."""
     values = {
-        "spool": folder / "spool", "signing_key": folder / "key.pem", "folder": folder / "out", "account": "C-10042",
+        "spool": home / "spool", "signing_key": home / "key.pem", "folder": home / "out", "account": "C-10042",
         **usage,
     }  # fmt: skip
     config = OperatorConfig(
         profile="generic", adapter="usage_file", api_root="", token_url="", client_id="", client_secret="", line=LINE,
         usage=UsageConfig(**values), zone="Europe/Paris",  # type: ignore[arg-type]
     )  # fmt: skip
-    office = Office(folder, config, None)  # type: ignore[arg-type]
+    office = Office(home, config, None)  # type: ignore[arg-type]
     office.adapter = office.again()
     office.reader = Reader(office.adapter.files.public_key())
     return office

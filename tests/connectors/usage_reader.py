@@ -86,7 +86,7 @@ class Reader:
             raise Refused("no first or last record")
         names = ("account", "series", "number", "day", "zone", "currency", "made")
         head = dict(zip(names, rows[0][3:], strict=True)) | {"number": int(rows[0][5])}
-        date.fromisoformat(head["day"]), ZoneInfo(head["zone"]), datetime.strptime(head["made"], MOMENT)  # noqa: DTZ007
+        date.fromisoformat(head["day"]), ZoneInfo(head["zone"]), datetime.strptime(head["made"], MOMENT)
         names = ("kind", "position", "key", "reference", "line", "amount", "vat", "currency", "at", "description",
                  "merchant", "merchant_id", "category", "product", "charge_key")  # fmt: skip
         return head, [dict(zip(names, row, strict=True)) for row in rows[1:-1]], rows[-1]
