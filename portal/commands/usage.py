@@ -64,8 +64,9 @@ def reissue(number: int) -> None:
                 say("There is no file %(number)s; “portal usage list” shows those there are.", number=number), BAD_USAGE
             )
     if file.state == "closed":
-        stop(say("File %(number)s will be delivered by the worker.", number=number), 0)
-    click.echo(say("File %(number)s was delivered again (%(times)s times).", number=number, times=file.repeats))
+        click.echo(say("File %(number)s will be delivered by the worker.", number=number))
+    else:
+        click.echo(say("File %(number)s was delivered again (re-issue %(times)s).", number=number, times=file.repeats))
 
 
 @usage.command(help=say("Read the operator's answers now, and list all that were ever read."))
@@ -125,7 +126,7 @@ def _files() -> Iterator[tuple[Installation, ChargeFiles]]:
         try:
             yield installation, files
         except ConnectorError as error:
-            stop(f"{error.detail} {say('“portal check” says what to do.')}", FOUND_WRONG)
+            stop(say("%(detail)s: “portal check” says what to do.", detail=error.detail), FOUND_WRONG)
 
 
 def _row(file: ChargeFile) -> dict[str, Any]:

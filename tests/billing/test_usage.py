@@ -110,7 +110,11 @@ def test_a_line_the_operator_refuses_becomes_a_dispute_once(buyer, work, go_roun
         charge = charges.of_order(session, refused)
         query = select(ChargeEvent).where(ChargeEvent.charge_id == charge.id, ChargeEvent.state == "disputed")
         [event] = session.scalars(query)
-        assert (event.evidence["code"], event.evidence["detail"], event.evidence["file"]) == ("LINE_CLOSED", "ligne résiliée", 1)
+        assert (event.evidence["code"], event.evidence["detail"], event.evidence["file"]) == (
+            "LINE_CLOSED",
+            "ligne résiliée",
+            1,
+        )
 
 
 def test_a_refused_refund_is_noted_with_its_charge(buyer, work, go_round, installation, out):
