@@ -11,6 +11,7 @@ from datetime import datetime
 from connectors.contract import AnswerFile, ContractBroken, LineRejected, Problem
 from connectors.operators.usage_file_format import FileAnswer, Rejection, read_answer
 from connectors.operators.usage_file_lines import stamp
+from connectors.operators.usage_file_places import MOST_BYTES
 
 FINAL = ("accepted", "accepted_in_part")
 
@@ -21,9 +22,9 @@ def is_read(connection: sqlite3.Connection, name: str, size: int) -> bool:
     return connection.execute(query, (name, size)).fetchone() is not None
 
 
-def take_in(connection: sqlite3.Connection, account: str, name: str, content: bytes, at: datetime) -> list[Problem]:
+def take_in(connection: sqlite3.Connection, name: str, content: bytes, at: datetime) -> list[Problem]:
     """Record an answer and what it changes, in one transaction; what in it cannot be used is returned."""
-    found = _used(connection, account, name, content, at)
+    found = _used(connection, name, content, at)
     connection.execute(
         "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)",
         (
@@ -50,14 +51,16 @@ def answers_read(connection: sqlite3.Connection) -> list[AnswerFile]:
     ]
 
 
-def _used(connection: sqlite3.Connection, account: str, name: str, content: bytes, at: datetime) -> list[Problem]:
+def _used(connection: sqlite3.Connection, name: str, content: bytes, at: datetime) -> list[Problem]:
+    if len(content) > MOST_BYTES:
+        return [_problem(name, f"plus de {MOST_BYTES} octets", f"it is longer than {MOST_BYTES} bytes")]
     try:
         answer = read_answer(content)
     except ContractBroken as error:
         return [_problem(name, f"illisible : {error.detail}", f"it cannot be read: {error.detail}")]
     file = connection.execute("SELECT * FROM files WHERE number = ?", (answer.number,)).fetchone()
     series = connection.execute("SELECT series FROM about").fetchone()[0]
-    if file is None or (answer.account, answer.series) != (account, series):
+    if file is None or (answer.account, answer.series) != (file["account"], series):
         which = f"{answer.account} {answer.series} {answer.number}"
         return [_problem(name, f"ce fichier n'est pas de nous : {which}", f"that file is not ours: {which}")]
     if answer.sha256 != file["sha256"]:

@@ -57,9 +57,9 @@ def _close(
     charges = [row for row in rows if row["kind"] == "charge"]
     net = sum(row["amount_cents"] if row["kind"] == "charge" else -row["amount_cents"] for row in rows)
     connection.execute(
-        "INSERT INTO files (number, day, currency, name, content, signature, sha256, charges, refunds, net_cents, closed_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (number, day.isoformat(), currency, file_name(head), content, closing.sign(content),
+        "INSERT INTO files (number, account, day, currency, name, content, signature, sha256, charges, refunds, net_cents, closed_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (number, closing.account, day.isoformat(), currency, file_name(head), content, closing.sign(content),
          hashlib.sha256(content).hexdigest(), len(charges), len(rows) - len(charges), net, stamp(at)),
     )  # fmt: skip
     connection.execute("INSERT INTO issues (number, repeat, name) VALUES (?, 0, ?)", (number, file_name(head)))

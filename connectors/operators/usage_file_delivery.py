@@ -16,12 +16,21 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from connectors.contract import AnswerFile, ChargeFile, FileState, LineRejected, Problem, Rejected, Unavailable
+from connectors.contract import (
+    AnswerFile,
+    ChargeFile,
+    ConnectorError,
+    FileState,
+    LineRejected,
+    Problem,
+    Rejected,
+    Unavailable,
+)
 from connectors.operators import usage_file_answers as answers
 from connectors.operators import usage_file_signature as signature
 from connectors.operators.usage_file_checks import problems
 from connectors.operators.usage_file_closing import Closing, close_days
-from connectors.operators.usage_file_format import ANSWER_NAME, Head, file_name
+from connectors.operators.usage_file_format import ANSWER_NAME, repeat_name
 from connectors.operators.usage_file_lines import stamp
 from connectors.operators.usage_file_places import Place, WayTo
 from connectors.operators.usage_file_spool import Spool, SpoolUnusable
@@ -80,15 +89,21 @@ class UsageFiles:
                 return [_file(connection, number) for number in sorted({issue["number"] for issue in waiting})]
 
     def read_answers(self) -> list[Problem]:
-        """Take in every answer that is new."""
+        """Take in every answer that is new; one that cannot be had keeps no other from being read."""
         found: list[Problem] = []
+        failed: ConnectorError | None = None
         with self._alone() as alone:
             if not alone or not self.listing():
                 return []
             with self._way.opened() as place:
                 for name, size in place.names():
                     if ANSWER_NAME.fullmatch(name):
-                        found += self._take_in(place, name, size)
+                        try:
+                            found += self._take_in(place, name, size)
+                        except ConnectorError as error:
+                            failed = failed or error
+        if failed and not found:
+            raise failed
         return found
 
     def answers(self) -> list[AnswerFile]:
@@ -112,7 +127,7 @@ class UsageFiles:
             row = connection.execute("SELECT * FROM files WHERE number = ?", (number,)).fetchone()
             if row is None:
                 raise Rejected(f"there is no file {number}")
-            _issue_again(connection, row, self._terms.account)
+            _issue_again(connection, row)
         self.deliver()
         with self._reading() as connection:
             return _file(connection, number)
@@ -167,7 +182,7 @@ class UsageFiles:
                 self._unsigned.add((name, size))
                 return [] if told else [answers.unsigned(name)]
         with self._writing() as connection:
-            return answers.take_in(connection, self._terms.account, name, content, self._now())
+            return answers.take_in(connection, name, content, self._now())
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -204,31 +219,17 @@ class UsageFiles:
             raise Unavailable(error.detail) from error
 
 
-def _issue_again(connection: sqlite3.Connection, row: sqlite3.Row, account: str) -> None:
-    number = row["number"]
-    last = connection.execute(
-        "SELECT * FROM issues WHERE number = ? ORDER BY repeat DESC LIMIT 1", (number,)
-    ).fetchone()
-    if last["delivered_at"] is None:
+def _issue_again(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
+    number, last = row["number"], "SELECT * FROM issues WHERE number = ? ORDER BY repeat DESC LIMIT 1"
+    issue = connection.execute(last, (number,)).fetchone()
+    if issue["delivered_at"] is None:
         return
-    repeat = last["repeat"] + 1
-    series = connection.execute("SELECT series FROM about").fetchone()[0]
-    head = Head(
-        account,
-        series,
-        number,
-        date.fromisoformat(row["day"]),
-        "",
-        row["currency"],
-        datetime.fromisoformat(row["closed_at"]),
-    )
-    connection.execute(
-        "INSERT INTO issues (number, repeat, name) VALUES (?, ?, ?)", (number, repeat, file_name(head, repeat))
-    )
+    repeat = issue["repeat"] + 1
+    values = (number, repeat, repeat_name(row["name"], repeat))
+    connection.execute("INSERT INTO issues (number, repeat, name) VALUES (?, ?, ?)", values)
     # A refused file is asked about anew; what the operator has accepted stays accepted.
-    connection.execute(
-        "UPDATE files SET verdict = '', answered_at = NULL WHERE number = ? AND verdict = 'refused'", (number,)
-    )
+    forget = "UPDATE files SET verdict = '', answered_at = NULL WHERE number = ? AND verdict = 'refused'"
+    connection.execute(forget, (number,))
 
 
 def _file(connection: sqlite3.Connection, number: int) -> ChargeFile:

@@ -80,10 +80,14 @@ class FileAnswer:
     faults: tuple[tuple[str, str], ...]
 
 
-def file_name(head: Head, repeat: int = 0) -> str:
-    """`guichet-<series>-<number>-<day>.csv`, with `-r<n>` before the ending for a re-issue."""
-    mark = f"-r{repeat}" if repeat else ""
-    return f"guichet-{head.series}-{head.number:06d}-{head.day:%Y%m%d}{mark}.csv"
+def file_name(head: Head) -> str:
+    """`guichet-<series>-<number>-<day>.csv`."""
+    return f"guichet-{head.series}-{head.number:06d}-{head.day:%Y%m%d}.csv"
+
+
+def repeat_name(name: str, repeat: int) -> str:
+    """The name of a file that is issued again for the n-th time."""
+    return f"{name.removesuffix('.csv')}-r{repeat}.csv"
 
 
 def written(head: Head, lines: Sequence[Line]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -23,8 +23,12 @@ class Place(Protocol):
     def names(self) -> list[tuple[str, int]]:
         """What is there: names and sizes in bytes."""
 
-    def read(self, name: str) -> bytes | None:
-        """A whole file, None when there is none. Raises `ContractBroken` when it is longer than `MOST_BYTES`."""
+    def read(self, name: str, most: int = MOST_BYTES) -> bytes | None:
+        """A whole file, None when there is none; of a longer one `most` + 1 bytes."""
+
+
+class Missing(Unavailable):
+    """There is no such file, or no such folder."""
 
 
 class WayTo(Protocol):
@@ -53,59 +57,57 @@ class Folder:
     @contextmanager
     def opened(self) -> Iterator[Folder]:
         """The folder itself."""
-        try:
+        with self._work():
             os.scandir(self._path).close()
-            yield self
-        except OSError as error:
-            raise Unavailable(f"{error.filename or self._path}: {error.strerror or error}") from error
+        yield self
 
     def put(self, name: str, content: bytes) -> None:
         """By a name that readers leave alone, then a rename; both are on the disk when this returns."""
-        existing = self.read(name)
+        existing = self.read(name, len(content))
         if existing is not None:
             if existing != content:
                 raise different(name)
             return
         temporary = self._path / f".{name}.part"
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(self._path / name)
-        folder = os.open(self._path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with self._work():
+            # What a crash left, or a link that somebody put there, is not written into.
+            temporary.unlink(missing_ok=True)
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(self._path / name)
+            folder = os.open(self._path, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
     def names(self) -> list[tuple[str, int]]:
         """Files only; what vanishes meanwhile was not there."""
         found = []
-        for entry in os.scandir(self._path):
-            try:
-                if entry.is_file():
-                    found.append((entry.name, entry.stat().st_size))
-            except FileNotFoundError:
-                continue
+        with self._work(), os.scandir(self._path) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    if entry.is_file(follow_symlinks=False):
+                        found.append((entry.name, entry.stat(follow_symlinks=False).st_size))
         return sorted(found)
 
-    def read(self, name: str) -> bytes | None:
-        """A whole file."""
+    def read(self, name: str, most: int = MOST_BYTES) -> bytes | None:
+        """A whole file, or its first `most` + 1 bytes."""
         try:
-            with (self._path / name).open("rb") as file:
-                content = file.read(MOST_BYTES + 1)
-        except FileNotFoundError:
+            with self._work(), (self._path / name).open("rb") as file:
+                return file.read(most + 1)
+        except Missing:
             return None
-        if len(content) > MOST_BYTES:
-            raise ContractBroken(f"{name} is longer than {MOST_BYTES} bytes")
-        return content
 
     def check(self) -> list[Problem]:
         """Whether a file can be written there: one is, under a name nobody reads, and taken away."""
         probe = self._path / PROBE
         try:
-            with self.opened():
-                probe.write_bytes(b"")
+            with self.opened(), self._work():
+                probe.unlink(missing_ok=True)
+                probe.open("xb").close()
                 probe.unlink()
         except Unavailable as error:
             what = {
@@ -118,6 +120,14 @@ class Folder:
             }
             return [Problem(what, remedy)]
         return []
+
+    @contextmanager
+    def _work(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            kind = Missing if isinstance(error, FileNotFoundError) else Unavailable
+            raise kind(f"{error.filename or self._path}: {error.strerror or error}") from error
 
 
 class Nowhere:

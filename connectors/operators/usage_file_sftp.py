@@ -8,6 +8,7 @@ file waits.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +22,10 @@ from connectors.contract import AuthFailed, ContractBroken, Problem, Unavailable
 from connectors.operators.usage_file_places import MOST_BYTES, PROBE, different
 
 CONNECT_S = 15
-STEP_S = 60
+STEP_S = 25
+"""For each step; a worker that is told to stop ends within it."""
+ALONE_S = 1800
+"""How long a server that refused our sign-in is left alone: accounts are locked for asking too often."""
 T = TypeVar("T")
 
 
@@ -47,10 +51,13 @@ class Sftp:
         parts = urlsplit(account.url)
         self._host, self._port, self._user = parts.hostname or "", parts.port or 22, unquote(parts.username or "")
         self._folder = unquote(parts.path) or "."
+        self._alone_until = 0.0
 
     @contextmanager
     def opened(self) -> Iterator[_Open]:
         """Connect, prove who both are, and stay for a while."""
+        if time.monotonic() < self._alone_until:
+            raise AuthFailed(f"sftp://{self._host}:{self._port}: left alone for a while, since it refused the sign-in")
         with asyncio.Runner() as runner:
             connection = self._run(runner, self._connected(), CONNECT_S * 2)
             try:
@@ -78,6 +85,7 @@ class Sftp:
         except asyncssh.HostKeyNotVerifiable as error:
             raise HostKeyDiffers(f"{where}: the server's host key is not the pinned one") from error
         except asyncssh.PermissionDenied as error:
+            self._alone_until = time.monotonic() + ALONE_S
             raise AuthFailed(f"{where}: the sign-in of {self._user} was refused") from error
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
             raise AuthFailed(f"{where}: the key cannot be read: {error}") from error
@@ -87,6 +95,7 @@ class Sftp:
 
     def check(self) -> list[Problem]:
         """Connect, sign in, write an empty file under a name nobody reads, and take it away."""
+        self._alone_until = 0.0
         try:
             with self.opened() as there:
                 there.probe()
@@ -125,7 +134,7 @@ class _Open:
 
     def put(self, name: str, content: bytes) -> None:
         """By a name that readers leave alone, then a rename."""
-        existing = self.read(name)
+        existing = self.read(name, len(content))
         if existing is None:
             self._run(self._write(f"{self._folder}/.{name}.part", content))
             try:
@@ -133,7 +142,7 @@ class _Open:
                 return
             except Unavailable:
                 # Somebody was faster; a rename never replaces (SFTP version 3).
-                existing = self.read(name)
+                existing = self.read(name, len(content))
                 if existing is None:
                     raise
         if existing != content:
@@ -148,11 +157,9 @@ class _Open:
             if entry.attrs.type in {asyncssh.FILEXFER_TYPE_REGULAR, asyncssh.FILEXFER_TYPE_UNKNOWN}
         )
 
-    def read(self, name: str) -> bytes | None:
-        """A whole file."""
-        content: bytes | None = self._run(self._content(f"{self._folder}/{name}"))
-        if content is not None and len(content) > MOST_BYTES:
-            raise ContractBroken(f"{name} is longer than {MOST_BYTES} bytes")
+    def read(self, name: str, most: int = MOST_BYTES) -> bytes | None:
+        """A whole file, or its first `most` + 1 bytes."""
+        content: bytes | None = self._run(self._content(f"{self._folder}/{name}", most + 1))
         return content
 
     def probe(self) -> None:
@@ -167,10 +174,10 @@ class _Open:
             with suppress(asyncssh.SFTPOpUnsupported):
                 await file.fsync()
 
-    async def _content(self, path: str) -> bytes | None:
+    async def _content(self, path: str, most: int) -> bytes | None:
         try:
             async with self._client.open(path, "rb") as file:
-                found: Any = await file.read(MOST_BYTES + 1)
+                found: Any = await file.read(most)
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
             return None
         return bytes(found)

@@ -18,7 +18,7 @@ PATIENCE_S = 10.0
 TABLES = """
 CREATE TABLE about (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, series TEXT NOT NULL);
 CREATE TABLE files (
-    number INTEGER PRIMARY KEY, day TEXT NOT NULL, currency TEXT NOT NULL, name TEXT NOT NULL UNIQUE,
+    number INTEGER PRIMARY KEY, account TEXT NOT NULL, day TEXT NOT NULL, currency TEXT NOT NULL, name TEXT NOT NULL UNIQUE,
     content BLOB NOT NULL, signature BLOB NOT NULL, sha256 TEXT NOT NULL,
     charges INTEGER NOT NULL, refunds INTEGER NOT NULL, net_cents INTEGER NOT NULL, closed_at TEXT NOT NULL,
     verdict TEXT NOT NULL DEFAULT '' CHECK (verdict IN ('', 'accepted', 'accepted_in_part', 'refused')), answered_at TEXT
@@ -48,7 +48,7 @@ CREATE TABLE answers (
 );
 CREATE TRIGGER in_one_file_only BEFORE UPDATE OF file_number, position ON lines WHEN OLD.file_number IS NOT NULL
     BEGIN SELECT RAISE(ABORT, 'a line is in one file only'); END;
-CREATE TRIGGER a_file_never_changes BEFORE UPDATE OF number, content, signature, sha256, name ON files
+CREATE TRIGGER a_file_never_changes BEFORE UPDATE OF number, account, content, signature, sha256, name ON files
     BEGIN SELECT RAISE(ABORT, 'a file never changes'); END;
 CREATE TRIGGER no_file_is_deleted BEFORE DELETE ON files BEGIN SELECT RAISE(ABORT, 'a file is never deleted'); END;
 CREATE TRIGGER no_line_is_deleted BEFORE DELETE ON lines BEGIN SELECT RAISE(ABORT, 'a line is never deleted'); END;
@@ -78,11 +78,11 @@ class Spool:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
-            except sqlite3.OperationalError as error:
+            except sqlite3.DatabaseError as error:
                 raise SpoolUnusable(f"{self.path}: {error}") from error
             try:
                 connection.execute("COMMIT")
-            except sqlite3.OperationalError as error:
+            except sqlite3.DatabaseError as error:
                 raise SpoolUnusable(f"{self.path}: {error}", kept=None) from error
 
     @contextmanager
@@ -92,7 +92,7 @@ class Spool:
             try:
                 connection.execute("BEGIN")
                 yield connection
-            except sqlite3.OperationalError as error:
+            except sqlite3.DatabaseError as error:
                 raise SpoolUnusable(f"{self.path}: {error}") from error
 
     def series(self) -> str:
@@ -132,8 +132,11 @@ def _furnish(connection: sqlite3.Connection) -> None:
 
 
 def _is_furnished(connection: sqlite3.Connection) -> bool:
-    found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone()
-    return found is not None
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone() is None:
+        return False
+    if connection.execute("SELECT version FROM about").fetchone()[0] != VERSION:
+        raise sqlite3.DatabaseError("made by another version of Guichet")
+    return True
 
 
 def _statements(script: str) -> Iterator[str]:

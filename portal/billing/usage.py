@@ -39,17 +39,28 @@ def dispute_rejected(database: Database, files: ChargeFiles) -> list[LineRejecte
 
     A refused refund, or a charge that has moved on, keeps the refusal as a note.
     """
+    with database.reading() as session:
+        new = [line for line in files.rejected() if _is_new(session, _charge_of(session, line), line)]
     done = []
-    for line in files.rejected():
+    for line in new:
         with database.transaction() as session:
             charge = session.scalar(select(Charge).where(Charge.order_number == line.reference).with_for_update())
-            if charge is None:
-                log.error("usage_line_of_nobody", order=line.reference, file=line.file_number)
-            elif charge.state not in SETTLING and not _is_noted(session, charge, line):
-                # A charge still being settled meets the refusal by itself, when it looks the capture up.
+            if charge is not None and _is_new(session, charge, line):
                 _record(session, charge, line)
                 done.append(line)
     return done
+
+
+def _charge_of(session: Session, line: LineRejected) -> Charge | None:
+    charge = session.scalar(select(Charge).where(Charge.order_number == line.reference))
+    if charge is None:
+        log.error("usage_line_of_nobody", order=line.reference, file=line.file_number)
+    return charge
+
+
+def _is_new(session: Session, charge: Charge | None, line: LineRejected) -> bool:
+    """A charge still being settled meets the refusal by itself, when it looks the capture up."""
+    return charge is not None and charge.state not in SETTLING and not _is_noted(session, charge, line)
 
 
 def _record(session: Session, charge: Charge, line: LineRejected) -> None:

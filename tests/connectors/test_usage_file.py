@@ -553,3 +553,55 @@ def test_a_captured_charge_keeps_the_operators_view(sent):
 
     assert isinstance(found, OperatorCharge)
     assert (found.amount_cents, found.currency, found.reference, found.created_at) == (424, "EUR", "G-0", NOON)
+
+
+def test_an_answer_that_cannot_be_had_or_is_endless_keeps_no_other_from_being_read(sent, monkeypatch):
+    monkeypatch.setattr("connectors.operators.usage_file_answers.MOST_BYTES", 1000)
+    stem = sent.path.name.removesuffix(".csv")
+    (sent.out / f"{stem}.a.ack.csv").write_bytes(b"x" * 1001)
+    (sent.out / f"{stem}.b.ack.csv").symlink_to("/etc/hostname")
+    (sent.out / f"{stem}.c.ack.csv").mkdir()
+    answer(sent.path, [])
+
+    [found] = sent.adapter.files.read_answers()
+
+    assert "longer than" in found.what["en"]
+    assert state(sent) == "accepted"
+
+
+def test_a_link_put_in_our_way_is_not_written_through(office, tmp_path):
+    office.adapter.charge(charge())
+    [made] = office.adapter.files.close(office.today + timedelta(days=1))
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (office.out / f".{made.name}.part").symlink_to(victim)
+    (office.out / ".guichet-check.part").symlink_to(victim)
+
+    assert office.adapter.check() == []
+    office.adapter.files.deliver()
+
+    assert victim.read_text() == "precious"
+    assert office.reader.read_folder(office.out) == [made.name]
+
+
+def test_a_file_keeps_the_account_it_was_made_for(sent):
+    renamed = sent.again(account="C-2")
+    answer(sent.path, [])
+
+    assert renamed.files.read_answers() == []
+    assert state(sent) == "accepted"
+
+
+def test_a_spool_of_another_version_is_left_alone(office):
+    import sqlite3
+
+    office.adapter.charge(charge())
+    spool = sqlite3.connect(office.folder / "spool" / "usage.db")
+    spool.execute("UPDATE about SET version = 2")
+    spool.commit()
+    spool.close()
+
+    outcome = office.adapter.prepare(charge())
+
+    assert isinstance(outcome, Unreachable)
+    assert "another version" in outcome.detail

@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from connectors.contract import Unavailable
+from connectors.contract import AuthFailed, Unavailable
 from connectors.operators import usage_file_sftp
 from tests.connectors.conftest import charge
 from tests.connectors.usage_office import open_office
@@ -160,3 +160,17 @@ def test_a_server_that_never_answers_makes_one_round_wait_not_the_worker(office,
         [problem] = office.again(sftp=address).check()
 
     assert "firewall" in problem.remedy["en"]
+
+
+def test_a_server_that_refused_our_sign_in_is_left_alone_for_a_while(office, server):
+    office.adapter.charge(charge())
+    office.adapter.files.close(office.today.replace(day=26))
+    wrong = office.again(sftp_password="wrong")
+
+    for _round in range(3):
+        with pytest.raises(AuthFailed):
+            wrong.files.deliver()
+
+    assert server.seen_passwords == ["wrong"]
+    wrong.check()
+    assert server.seen_passwords == ["wrong", "wrong"]
