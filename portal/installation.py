@@ -180,5 +180,5 @@ def operator_config(settings: Settings) -> OperatorConfig:
     return OperatorConfig(
         profile=section.profile, adapter=section.adapter, api_root=section.api_root, token_url=section.token_url,
         client_id=section.client_id, client_secret=section.client_secret.get_secret_value(), line=section.line,
-        identify_by=section.identify_by, usage=usage, zone=settings.portal.time_zone,
+        identify_by=section.identify_by, steps=section.steps, usage=usage, zone=settings.portal.time_zone,
     )  # fmt: skip

@@ -16,11 +16,11 @@ from tests.conftest import Visitor
 SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
 
 
-@pytest.mark.parametrize("name", profile_names())
-def test_one_purchase_is_one_charge(name, company, installation, tmp_path):
+@pytest.mark.parametrize(("name", "steps"), [*((name, 2) for name in profile_names()), ("generic", 1)])
+def test_one_purchase_is_one_charge(name, steps, company, installation, tmp_path):
     path = tmp_path / "portal.toml"
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace('profile = "orange"', f'profile = "{name}"'), encoding="utf-8")
+    path.write_text(text.replace('profile = "orange"', f'profile = "{name}"\nsteps = {steps}'), encoding="utf-8")
     house = open_installation(settings.load(path, {}))
     assert house.settings.operator.profile == name
     assert house.operator.check() == []

@@ -49,6 +49,7 @@ class OperatorConfig:
     client_secret: str
     line: str
     identify_by: str = "line"
+    steps: int = 2
     usage: UsageConfig | None = None
     zone: str = "UTC"
 
@@ -69,7 +70,18 @@ def load_operator(config: OperatorConfig, network: Network, now: Callable[[], da
     http = GuardedClient(hosts, network, Timeouts(connect=5, read=10, total=15))
     tokens = Tokens(http, token_url, config.client_id, config.client_secret, SCOPE)
     by_token = config.identify_by == "token"
-    return CamaraOperator(http, api_root, tokens, config.line, name=profile.name, by_token=by_token)
+    operator = CamaraOperator(http, api_root, tokens, config.line, name=profile.name, by_token=by_token)
+    return operator if config.steps == 2 else _in_one_step(config, operator, now)
+
+
+def _in_one_step(config: OperatorConfig, operator: CamaraOperator, now: Callable[[], datetime]) -> OperatorAdapter:
+    from connectors.operators.one_step import OneStepOperator
+    from connectors.operators.usage_file_spool import Spool
+
+    if config.usage is None:
+        raise ValueError("one step needs a place for what waits")
+    # Never the spool that files are made from: what is sent at once would be billed a second time.
+    return OneStepOperator(Spool(config.usage.spool / "one-step"), operator, now)
 
 
 def _usage_file(config: OperatorConfig, profile: Profile, now: Callable[[], datetime]) -> OperatorAdapter:

@@ -34,6 +34,7 @@ CREATE TABLE lines (
     vat_cents INTEGER NOT NULL CHECK (vat_cents BETWEEN 0 AND amount_cents), currency TEXT NOT NULL,
     description TEXT NOT NULL, merchant_name TEXT NOT NULL, merchant_id TEXT NOT NULL, category TEXT NOT NULL,
     product_id TEXT NOT NULL, created_at TEXT NOT NULL, captured_at TEXT,
+    sent_at TEXT, operator_ref TEXT NOT NULL DEFAULT '',
     file_number INTEGER REFERENCES files, position INTEGER, code TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '',
     UNIQUE (file_number, position), CHECK ((file_number IS NULL) = (position IS NULL)),
     CHECK (file_number IS NULL OR state IN ('captured', 'denied')),

@@ -26,6 +26,7 @@ class OperatorSection(BaseModel):
     client_secret: SecretStr = SecretStr("")
     line: str = ""
     identify_by: Literal["line", "token"] = "line"
+    steps: Literal[1, 2] = 2
     when_unreachable: Literal["refuse"] = "refuse"
     offline_limit: str = "0.00"
     usage_spool: str = Field(default="usage", min_length=1)
