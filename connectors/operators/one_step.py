@@ -127,8 +127,7 @@ class OneStepOperator:
     def check(self) -> list[Problem]:
         """The operator, and the spool."""
         try:
-            with self._spool.writing():
-                return self._operator.check()
+            self._spool.check()
         except SpoolUnusable as error:
             what = {
                 "fr": f"les débits en attente ne peuvent pas être gardés : {error.detail}.",
@@ -136,6 +135,7 @@ class OneStepOperator:
             }
             remedy = {"fr": "Vérifiez [operator] usage_spool.", "en": "Check [operator] usage_spool."}
             return [Problem(what, remedy)]
+        return self._operator.check()
 
     def _noted(self, ref: str, outcome: OperatorOutcome) -> OperatorOutcome:
         """Keep the operator's name for the payment; what is told onwards keeps ours."""

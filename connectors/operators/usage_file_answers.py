@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from connectors.contract import AnswerFile, ContractBroken, LineRejected, Problem
-from connectors.operators.usage_file_format import FileAnswer, Rejection, read_answer
+from connectors.operators.usage_file_format import CONTROL, FileAnswer, Rejection, read_answer
 from connectors.operators.usage_file_lines import stamp
 from connectors.operators.usage_file_places import MOST_BYTES
 
@@ -22,14 +22,18 @@ def is_read(connection: sqlite3.Connection, name: str, size: int) -> bool:
     return connection.execute(query, (name, size)).fetchone() is not None
 
 
-def take_in(connection: sqlite3.Connection, name: str, content: bytes, at: datetime) -> list[Problem]:
-    """Record an answer and what it changes, in one transaction; what in it cannot be used is returned."""
+def take_in(connection: sqlite3.Connection, name: str, size: int, content: bytes, at: datetime) -> list[Problem]:
+    """Record an answer and what it changes, in one transaction; what in it cannot be used is returned.
+
+    Args:
+        size: bytes it had when it was listed, by which it is known again.
+    """
     found = _used(connection, name, content, at)
     connection.execute(
         "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)",
         (
             name,
-            len(content),
+            size,
             hashlib.sha256(content).hexdigest(),
             stamp(at),
             json.dumps([asdict(item) for item in found]),
@@ -82,9 +86,10 @@ def _apply(
         what = f"{refusal.code} {refusal.text}".strip()
         return [*found, _problem(name, f"le fichier entier est refusé : {what}", f"the whole file is refused: {what}")]
     found += [_unknown_line(name, item) for item in answer.rejections if not _deny(connection, file["number"], item)]
+    denied = {row["key"] for row in _denied(connection, file["number"])}
+    found += [_taken_back(name, key) for key in sorted(denied - {item.key for item in answer.rejections})]
     # What could not be read may have refused a line: only an answer read to its end ends a file.
     if not found:
-        denied = _denied(connection, file["number"])
         _decide(connection, file, "accepted_in_part" if denied else "accepted", at)
     return found
 
@@ -145,6 +150,14 @@ def rejected_lines(connection: sqlite3.Connection) -> list[LineRejected]:
     ]  # fmt: skip
 
 
+def _taken_back(name: str, key: str) -> Problem:
+    """The portal has told an administrator that the line is refused, and it may have been billed anew since."""
+    return _problem(
+        name, f"il accepte une ligne qu'une réponse précédente refusait : {key}",
+        f"it accepts a line that an earlier answer refused: {key}",
+    )  # fmt: skip
+
+
 def _unknown_line(name: str, item: Rejection) -> Problem:
     which = f"{item.position} {item.key} {item.code}".strip()
     return _problem(
@@ -155,6 +168,8 @@ def _unknown_line(name: str, item: Rejection) -> Problem:
 
 
 def _problem(name: str, french: str, english: str) -> Problem:
+    # What the other side writes is shown in a terminal.
+    french, english = CONTROL.sub(" ", french)[:500], CONTROL.sub(" ", english)[:500]
     what = {"fr": f"{name} : {french}.", "en": f"{name}: {english}."}
     remedy = {
         "fr": "Demandez à l'opérateur une réponse corrigée, sous un autre nom.",

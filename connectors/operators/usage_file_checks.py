@@ -17,8 +17,7 @@ def problems(
     """Everything that keeps files from being made, delivered or answered."""
     found = [*_keys(signing_key, answer_key)]
     try:
-        with spool.writing():
-            pass
+        spool.check()
     except SpoolUnusable as error:
         found.append(_problem(
             (f"les lignes de facturation ne peuvent pas être gardées : {error.detail}",

@@ -74,7 +74,7 @@ class UsageFiles:
             return [_file(connection, number) for number in numbers]
 
     def deliver(self) -> list[ChargeFile]:
-        """Put every issue that is not there yet, oldest first; a file only after its signature."""
+        """Put every issue that is not there yet, oldest first; one that cannot be put keeps no other from it."""
         with self._alone() as alone:
             with self._reading() as connection:
                 waiting = connection.execute(
@@ -82,9 +82,15 @@ class UsageFiles:
                 ).fetchall()
             if not alone or not waiting:
                 return []
+            failed: ConnectorError | None = None
             with self._way.opened() as place:
                 for issue in waiting:
-                    self._put(place, issue)
+                    try:
+                        self._put(place, issue)
+                    except ConnectorError as error:
+                        failed = failed or error
+            if failed:
+                raise failed
             with self._reading() as connection:
                 return [_file(connection, number) for number in sorted({issue["number"] for issue in waiting})]
 
@@ -159,6 +165,7 @@ class UsageFiles:
         with self._reading() as connection:
             query = "SELECT content, signature FROM files WHERE number = ?"
             content, signed = connection.execute(query, (issue["number"],)).fetchone()
+        # The signature first: who sees the file can verify it.
         place.put(f"{issue['name']}.sig", signed)
         place.put(issue["name"], content)
         with self._writing() as connection:
@@ -182,7 +189,7 @@ class UsageFiles:
                 self._unsigned.add((name, size))
                 return [] if told else [answers.unsigned(name)]
         with self._writing() as connection:
-            return answers.take_in(connection, name, content, self._now())
+            return answers.take_in(connection, name, size, content, self._now())
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:

@@ -67,7 +67,7 @@ def refund(connection: sqlite3.Connection, ref: str, amount_cents: int, key: str
     """Add the line that gives back part or all of a captured charge; the same key again adds nothing."""
     charge = _row(connection, ref)
     if charge is None:
-        return Refused("expired", f"no charge {ref}")
+        return _elsewhere(ref)
     known = by_key(connection, key)
     if known is not None:
         same = known["kind"] == "refund" and (known["charge_ref"], known["amount_cents"]) == (ref, amount_cents)
@@ -91,7 +91,14 @@ def refund(connection: sqlite3.Connection, ref: str, amount_cents: int, key: str
 def by_ref(connection: sqlite3.Connection, ref: str) -> OperatorOutcome:
     """One charge as it stands."""
     row = _row(connection, ref)
-    return Refused("expired", f"no charge {ref}") if row is None else seen(connection, row)
+    return _elsewhere(ref) if row is None else seen(connection, row)
+
+
+def _elsewhere(ref: str) -> Unknown:
+    """A spool forgets nothing: a charge it does not have is in another, or in a newer copy of this one."""
+    return Unknown(
+        f"no charge {ref} here: is [operator] usage_spool one folder for all machines, and not an older copy?"
+    )
 
 
 def by_key(connection: sqlite3.Connection, key: str) -> sqlite3.Row | None:

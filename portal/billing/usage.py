@@ -69,7 +69,8 @@ def _record(session: Session, charge: Charge, line: LineRejected) -> None:
         "code": line.code, "detail": line.detail,
     }  # fmt: skip
     log.error("usage_line_rejected", order=charge.order_number, refund=bool(line.refund_key), **evidence)
-    if charge.state == "captured" and not line.refund_key and charge.key == line.key:
+    may_move = (charge.state, "doubted") in charges.MOVES and not line.refund_key and charge.key == line.key
+    if charge.state == "captured" and may_move:
         charges.move(session, charge, "doubted", evidence)
     else:
         charges.note(session, charge, "line_rejected", evidence)

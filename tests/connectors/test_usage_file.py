@@ -60,7 +60,9 @@ def test_a_second_step_done_twice_or_crosswise_reports_the_state_that_holds(step
     other = {"confirm": "cancel", "cancel": "confirm"}[step]
 
     assert [getattr(office.adapter, name)(ref).state for name in (step, step, other)] == [state] * 3
-    assert isinstance(getattr(office.adapter, step)("nothing"), Refused)
+    elsewhere = getattr(office.adapter, step)("nothing")
+    assert isinstance(elsewhere, Unknown)
+    assert "usage_spool" in elsewhere.detail
 
 
 def test_only_what_is_captured_is_ever_in_a_file(office):
@@ -231,7 +233,7 @@ def test_no_more_is_given_back_than_was_charged_and_never_twice_under_one_key(of
     assert isinstance(office.adapter.refund(other.ref, 400, "r1"), Unknown)
     assert isinstance(office.adapter.refund(bought.ref, 100, bought.key), Unknown)
     assert office.adapter.refund(reserved.ref, 1, "r4").code == "denied"
-    assert office.adapter.refund("nothing", 1, "r5").code == "expired"
+    assert isinstance(office.adapter.refund("nothing", 1, "r5"), Unknown)
 
 
 def test_limits_of_the_profile_are_kept(tmp_path, monkeypatch):
@@ -274,6 +276,18 @@ def test_a_name_taken_by_other_bytes_is_never_written_over(office):
 
     assert (office.out / made.name).read_bytes() == b"another portal's"
     assert files.listing()[0].state == "closed"
+
+
+def test_a_file_that_cannot_be_put_keeps_no_other_from_being_delivered(office):
+    office.adapter.charge(charge())
+    [first] = office.adapter.files.close(office.today + timedelta(days=1))
+    (office.out / first.name).write_bytes(b"another portal's")
+    office.adapter.charge(charge())
+
+    with pytest.raises(ContractBroken):
+        office.send()
+
+    assert [file.state for file in office.adapter.files.listing()] == ["closed", "delivered"]
 
 
 def test_a_spool_begun_anew_never_takes_the_numbers_of_the_old_one(office):
@@ -605,3 +619,23 @@ def test_a_spool_of_another_version_is_left_alone(office):
 
     assert isinstance(outcome, Unreachable)
     assert "another version" in outcome.detail
+
+
+def test_an_answer_that_takes_a_refusal_back_is_for_people_to_settle(sent):
+    first = sent.asked[0]
+    answer(sent.path, [(1, first.key, "A", "")], last=False)
+    sent.adapter.files.read_answers()
+    answer(sent.path, [])
+
+    [found] = sent.adapter.files.read_answers()
+
+    assert f"an earlier answer refused: {first.key}" in found.what["en"]
+    assert (state(sent), len(sent.adapter.files.rejected())) == ("delivered", 1)
+
+
+def test_what_an_answer_says_cannot_move_the_cursor_of_a_terminal(sent):
+    answer(sent.path, [(7, "\x1b[2J", "\x1b[2J", "\x1b[2J")])
+
+    [found] = sent.adapter.files.read_answers()
+
+    assert "\x1b" not in found.what["en"] + found.what["fr"]
