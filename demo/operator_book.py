@@ -11,6 +11,11 @@ from typing import Any
 RESERVATION_LIFE = timedelta(hours=24)
 
 
+def rfc3339(at: datetime) -> str:
+    """A time as the definition writes it."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 @dataclass
 class PaymentLine:
     """One payment. Amounts in cents."""

@@ -17,7 +17,9 @@ from sqlalchemy.exc import ArgumentError
 from connectors.contract import OperatorAdapter
 from connectors.http import Network, trusted
 from connectors.operators.registry import OperatorConfig, UnknownProfile, load_operator
-from portal.billing import settlement
+from portal import daily
+from portal.billing import refunding, settlement
+from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout.purchase import advance
@@ -57,10 +59,19 @@ class Installation:
         """What the worker does with each kind of task."""
         return {
             "purchase": lambda lease: advance(self.means, lease.subject, lease),
-            "capture": partial(settlement.capture, self.database, self.operator),
+            "capture": partial(settlement.capture, self.database, self.operator, self.settings.operator.line),
             "void": partial(settlement.void, self.database, self.operator),
+            "refund": partial(refunding.refund, self.database, self.operator),
             "mail": partial(sending.send, self.database, self.mail),
         }
+
+    @property
+    def rounds(self) -> list[Round]:
+        """What the worker does at intervals."""
+        zone = self.settings.portal.zone
+        return [
+            Round("daily", daily.LOOK_S, partial(daily.once_a_day, self.database, zone, "audit head", daily.log_newest_hash))
+        ]  # fmt: skip
 
     def carry_on(self, lease: Lease, patience_s: float) -> None:
         """Advance a purchase just accepted, waiting at most `patience_s` seconds for it.

@@ -36,7 +36,12 @@ hypothesis.settings.load_profile("guichet")
 
 NEEDS = {
     "slapd": ("real/test_ldap",),
-    "postgresql": ("real/test_postgres.py", "real/test_hot_ceiling.py"),
+    "postgresql": (
+        "real/test_postgres.py",
+        "real/test_hot_ceiling.py",
+        "real/test_killed_refund.py",
+        "real/test_ledger.py",
+    ),
     "chromium": ("browser/",),
     "libatomic1": ("browser/",),
     "samba-ad-dc": ("real/test_samba.py",),

@@ -7,9 +7,9 @@ Carrier Billing Refund 0.3.0. There is no look-up by correlator: a lost reply is
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -21,18 +21,21 @@ from connectors.contract import (
     NotFound,
     OperatorCharge,
     OperatorOutcome,
+    OperatorRefund,
     Problem,
+    RefundOutcome,
     Refused,
     Unavailable,
     Unknown,
     Unreachable,
 )
 from connectors.http import Answer, GuardedClient
-from connectors.operators.camara_messages import ErrorInfo, Payment, Refund, number, rfc3339, transaction_body
+from connectors.operators.camara_messages import Payment, rfc3339, transaction_body
+from connectors.operators.camara_refunds import CamaraRefunds
+from connectors.operators.camara_refusals import already_exists, error_of, first_fault, refusal
 from connectors.operators.tokens import Tokens
 
 PAYMENTS = "/carrier-billing/v0.5/payments"
-REFUNDS = "/carrier-billing-refund/v0.3/payments"
 SCOPE = (
     "carrier-billing:payments:create carrier-billing:payments:read carrier-billing:payments:write "
     "carrier-billing-refund:refunds:create carrier-billing-refund:refunds:read"
@@ -41,22 +44,8 @@ CLOCK_TOLERANCE = timedelta(minutes=10)
 PAGE_SIZE = 100
 MOST_PAGES = 200
 
-REFUSALS = {
-    "CARRIER_BILLING.PAYMENT_DENIED": "denied",
-    "PERMISSION_DENIED": "credentials",
-    "UNAUTHENTICATED": "credentials",
-    "IDENTIFIER_NOT_FOUND": "line",
-    "SERVICE_NOT_APPLICABLE": "line",
-    "MISSING_IDENTIFIER": "line",
-    "UNNECESSARY_IDENTIFIER": "line",
-    "CARRIER_BILLING.UNAUTHORIZED_AMOUNT": "amount",
-    "CARRIER_BILLING.USER_AMOUNT_THRESHOLD_OVERPASSED": "threshold",
-    "CARRIER_BILLING_REFUND.REFUND_DENIED": "denied",
-    "CARRIER_BILLING_REFUND.PAYMENT_NOT_ELIGIBLE_FOR_REFUND": "denied",
-    "CARRIER_BILLING_REFUND.INVALID_PAYMENT_STATUS": "denied",
-    "CARRIER_BILLING_REFUND.UNAUTHORIZED_AMOUNT": "amount",
-    "CARRIER_BILLING_REFUND.USER_AMOUNT_THRESHOLD_OVERPASSED": "threshold",
-}
+Outcome = TypeVar("Outcome")
+NoCharge = Refused | Unreachable | Unknown
 
 
 class CamaraOperator:
@@ -64,6 +53,7 @@ class CamaraOperator:
 
     def __init__(self, http: GuardedClient, api_root: str, tokens: Tokens, line: str) -> None:
         self._http, self._root, self._tokens, self._line = http, api_root.rstrip("/"), tokens, line
+        self._refunds = CamaraRefunds(self._call)
 
     def prepare(self, charge: ChargeRequest) -> OperatorOutcome:
         """Reserve. `already exists` means *look it up*, never *failed*."""
@@ -107,7 +97,7 @@ class CamaraOperator:
                         "page": page, "perPage": PAGE_SIZE},
             )  # fmt: skip
             if answer.status != 200:
-                raise ContractBroken(f"the list of payments came with status {answer.status}: {_error(answer)}")
+                raise ContractBroken(f"the list of payments came with status {answer.status}: {error_of(answer)}")
             items = answer.json()
             if not isinstance(items, list):
                 raise ContractBroken("the list of payments is not a list")
@@ -117,34 +107,20 @@ class CamaraOperator:
             seen.update(charge.ref for charge in new)
             yield from new
 
-    def refund(self, ref: str, amount_cents: int, key: str) -> OperatorOutcome:
-        """`POST /payments/{paymentId}/refunds`, partial, for an amount in cents VAT included."""
-        before = self.status(ref)
-        if not isinstance(before, OperatorCharge):
-            return before
-        body = {
-            "type": "partial",
-            "amountTransaction": {
-                "clientCorrelator": key, "referenceCode": before.reference,
-                "refundAmount": {
-                    "chargingInformation": {
-                        "amount": number(amount_cents), "currency": before.currency,
-                        "description": f"Refund {before.reference}", "isTaxIncluded": True,
-                    }
-                },
-            },
-        }  # fmt: skip
+    def refund(self, ref: str, amount_cents: int, key: str) -> RefundOutcome:
+        """Give back an amount in cents, VAT included, under a key of its own."""
+        return self._of_payment(ref, lambda payment: self._refunds.ask(payment, amount_cents, key))
 
-        def ask() -> OperatorOutcome:
-            answer = self._call("POST", f"{REFUNDS}/{ref}/refunds", json=body)
-            if answer.status != 201:
-                return _refusal(answer)
-            refund = Refund.model_validate(answer.json())
-            if refund.refundStatus == "denied":
-                return Refused("denied", refund.refundId)
-            return OperatorCharge(**{**vars(before), "refunded_cents": amount_cents})
+    def find_refund(self, ref: str, key: str) -> RefundOutcome | NotFound:
+        """What became of a refund, by the key it was asked under."""
+        return self._of_payment(ref, lambda payment: self._refunds.find(payment, key))
 
-        return self._outcome(ask)
+    def list_refunds(self, ref: str) -> Iterator[OperatorRefund]:
+        """Every refund of a payment, oldest first. Raises `ConnectorError`."""
+        payment = self._read(ref)
+        if not isinstance(payment, OperatorCharge):
+            raise ContractBroken(f"payment {ref} cannot be read: {payment}")
+        return self._refunds.list(payment)
 
     def check(self) -> list[Problem]:
         """Sign in and read one page of the list; nothing is charged."""
@@ -187,25 +163,25 @@ class CamaraOperator:
             answer = self._call("POST", PAYMENTS + path, json=transaction_body(charge))
             if answer.status == 201:
                 return _as_asked(_payment(answer.json()), charge)
-            if _already_exists(answer):
+            if already_exists(answer):
                 found = self.find(charge.key, datetime.now(UTC) - timedelta(days=2))
                 if isinstance(found, NotFound):
                     return Unknown("the operator knows the correlator, but its list does not show it yet", 2)
                 return _as_asked(found, charge) if isinstance(found, OperatorCharge) else found
-            return _refusal(answer)
+            return refusal(answer)
 
         return self._outcome(ask)
 
     def _second_step(self, ref: str, step: str) -> OperatorOutcome:
         def ask() -> OperatorOutcome:
             answer = self._call("POST", f"{PAYMENTS}/{ref}/{step}", json={"phoneNumber": self._line})
-            return self._read(ref) if answer.status in {202, 409} else _refusal(answer)
+            return self._read(ref) if answer.status in {202, 409} else refusal(answer)
 
         return self._outcome(ask)
 
     def _read(self, ref: str) -> OperatorOutcome:
         answer = self._call("GET", f"{PAYMENTS}/{ref}")
-        return _payment(answer.json()) if answer.status == 200 else _refusal(answer)
+        return _payment(answer.json()) if answer.status == 200 else refusal(answer)
 
     def _call(self, method: str, path: str, **content: Any) -> Answer:
         """One call with a token; a 401 was not carried out, so it is repeated once with a new token."""
@@ -222,10 +198,13 @@ class CamaraOperator:
             self._tokens.forget(token)
         raise AssertionError("two attempts were made")
 
-    def _outcome(self, ask: Any) -> OperatorOutcome:
+    def _of_payment(self, ref: str, ask: Callable[[OperatorCharge], Outcome]) -> Outcome | NoCharge:
+        payment = self.status(ref)
+        return self._outcome(lambda: ask(payment)) if isinstance(payment, OperatorCharge) else payment
+
+    def _outcome(self, ask: Callable[[], Outcome]) -> Outcome | NoCharge:
         try:
-            outcome: OperatorOutcome = ask()
-            return outcome
+            return ask()
         except Unavailable as error:
             return Unreachable(error.detail, error.retry_after_s)
         except AuthFailed as error:
@@ -233,22 +212,14 @@ class CamaraOperator:
         except ConnectorError as error:
             return Unknown(f"{type(error).__name__}: {error.detail}")
         except (ValidationError, ValueError) as error:
-            return Unknown(f"the answer is not as defined: {_first(error)}")
+            return Unknown(f"the answer is not as defined: {first_fault(error)}")
 
 
 def _payment(item: Any) -> OperatorCharge:
     try:
         return Payment.model_validate(item).as_charge()
     except (ValidationError, ValueError) as error:
-        raise ContractBroken(f"not a payment: {_first(error)}") from error
-
-
-def _first(error: ValueError) -> str:
-    """What is wrong first, in one line and without the value, which may be about a person."""
-    if not isinstance(error, ValidationError):
-        return str(error)[:300]
-    found = error.errors()[0]
-    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"[:300]
+        raise ContractBroken(f"not a payment: {first_fault(error)}") from error
 
 
 def _as_asked(found: OperatorCharge, asked: ChargeRequest) -> OperatorOutcome:
@@ -256,35 +227,6 @@ def _as_asked(found: OperatorCharge, asked: ChargeRequest) -> OperatorOutcome:
     theirs = (found.key, found.reference, found.amount_cents, found.currency)
     ours = (asked.key, asked.reference, asked.amount_cents, asked.currency)
     return found if theirs == ours else Unknown(f"asked for {ours}, the operator has {theirs}")
-
-
-def _error(answer: Answer) -> ErrorInfo | None:
-    try:
-        return ErrorInfo.model_validate_json(answer.body)
-    except ValidationError:
-        return None
-
-
-def _already_exists(answer: Answer) -> bool:
-    error = _error(answer)
-    if error is None:
-        return False
-    repeated = answer.status == 400 and "clientcorrelator" in error.message.lower()
-    return repeated or (answer.status == 409 and error.code == "ALREADY_EXISTS")
-
-
-def _refusal(answer: Answer) -> OperatorOutcome:
-    error = _error(answer)
-    if answer.status == 429:
-        return Unreachable("the operator asks us to slow down", answer.retry_after_s)
-    if error is None or answer.status >= 500:
-        return Unknown(answer.summary, answer.retry_after_s)
-    detail = f"{answer.status} {error.code}: {error.message}"
-    if error.code in REFUSALS:
-        return Refused(REFUSALS[error.code], detail)
-    if answer.status == 404:
-        return Refused("expired", detail)
-    return Refused("request", detail) if answer.status in {400, 403, 422} else Unknown(detail)
 
 
 def _problem(detail: str, french: str, english: str) -> Problem:

@@ -6,11 +6,12 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy.exc import OperationalError
 
 from portal import logs, outbox
+from portal.billing.rounds import Round, start_rounds
 from portal.database import Database
 from portal.outbox import Lease, LeaseLost
 
@@ -46,11 +47,15 @@ def run_leased(database: Database, handlers: Mapping[str, Handler], lease: Lease
         _put_back(database, lease, f"{type(error).__name__}: {error}")
 
 
-def run_worker(database: Database, handlers: Mapping[str, Handler], stop: threading.Event, threads: int = 2) -> None:
-    """Work until `stop` is set; each thread ends the task it holds first."""
+def run_worker(
+    database: Database, handlers: Mapping[str, Handler], stop: threading.Event, threads: int = 2,
+    rounds: Sequence[Round] = (),
+) -> None:  # fmt: skip
+    """Work until `stop` is set; each thread ends the task or the round it holds first."""
     pool = [threading.Thread(target=_loop, args=(database, handlers, stop), name=f"worker-{n}") for n in range(threads)]
     for thread in pool:
         thread.start()
+    pool += start_rounds(rounds, stop)
     for thread in pool:
         thread.join()
 

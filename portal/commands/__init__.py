@@ -12,8 +12,13 @@ from portal.commands.language import say
 PLACES = {
     "demo": "demonstration", "test": "testing", "serve": "serving", "worker": "serving", "check": "checking",
     "db": "database", "catalog": "catalog", "connectors": "catalog", "directory": "directory", "rights": "rights",
+<<<<<<< HEAD
     "ceilings": "ceilings", "delegations": "ceilings", "charges": "billing", "verify": "billing", "audit": "billing",
     "mail": "mail", "requests": "requests",
+=======
+    "ceilings": "ceilings", "delegations": "ceilings", "charges": "charges", "verify": "billing", "audit": "billing",
+    "mail": "mail",
+>>>>>>> ledger
 }  # fmt: skip
 """Which module holds which command, in the order they are used; only the one that runs is loaded."""
 

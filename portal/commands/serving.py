@@ -143,7 +143,7 @@ def _work(threads: int = 2, parent: int = 0) -> None:
     with opened() as installation:
         logs.configure()
         log.info("worker_started", owner=installation.owner)
-        run_worker(installation.database, installation.handlers, stop, threads)
+        run_worker(installation.database, installation.handlers, stop, threads, installation.rounds)
         log.info("worker_ended", owner=installation.owner)
 
 

@@ -1,0 +1,69 @@
+"""The operator's refusals: which are certain, and in which of the contract's words.
+
+Source: CAMARA Carrier Billing 0.5.0 and Carrier Billing Refund 0.3.0, error responses.
+"""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from connectors.contract import Refused, Unknown, Unreachable
+from connectors.http import Answer
+from connectors.operators.camara_messages import ErrorInfo
+
+REFUSALS = {
+    "CARRIER_BILLING.PAYMENT_DENIED": "denied",
+    "PERMISSION_DENIED": "credentials",
+    "UNAUTHENTICATED": "credentials",
+    "IDENTIFIER_NOT_FOUND": "line",
+    "SERVICE_NOT_APPLICABLE": "line",
+    "MISSING_IDENTIFIER": "line",
+    "UNNECESSARY_IDENTIFIER": "line",
+    "CARRIER_BILLING.UNAUTHORIZED_AMOUNT": "amount",
+    "CARRIER_BILLING.USER_AMOUNT_THRESHOLD_OVERPASSED": "threshold",
+    "CARRIER_BILLING_REFUND.REFUND_DENIED": "denied",
+    "CARRIER_BILLING_REFUND.PAYMENT_NOT_ELIGIBLE_FOR_REFUND": "denied",
+    "CARRIER_BILLING_REFUND.INVALID_PAYMENT_STATUS": "denied",
+    "CARRIER_BILLING_REFUND.UNAUTHORIZED_AMOUNT": "amount",
+    "CARRIER_BILLING_REFUND.USER_AMOUNT_THRESHOLD_OVERPASSED": "threshold",
+}
+
+
+def error_of(answer: Answer) -> ErrorInfo | None:
+    """The refusal as defined, None when it is not."""
+    try:
+        return ErrorInfo.model_validate_json(answer.body)
+    except ValidationError:
+        return None
+
+
+def already_exists(answer: Answer) -> bool:
+    """Whether it says that the correlator is known: look it up."""
+    error = error_of(answer)
+    if error is None:
+        return False
+    repeated = answer.status == 400 and "clientcorrelator" in error.message.lower()
+    return repeated or (answer.status == 409 and error.code == "ALREADY_EXISTS")
+
+
+def refusal(answer: Answer) -> Refused | Unreachable | Unknown:
+    """Any answer but the hoped for one, as an outcome."""
+    error = error_of(answer)
+    if answer.status == 429:
+        return Unreachable("the operator asks us to slow down", answer.retry_after_s)
+    if error is None or answer.status >= 500:
+        return Unknown(answer.summary, answer.retry_after_s)
+    detail = f"{answer.status} {error.code}: {error.message}"
+    if error.code in REFUSALS:
+        return Refused(REFUSALS[error.code], detail)
+    if answer.status == 404:
+        return Refused("expired", detail)
+    return Refused("request", detail) if answer.status in {400, 403, 422} else Unknown(detail)
+
+
+def first_fault(error: ValueError) -> str:
+    """What is wrong first, in one line and without the value, which may be about a person."""
+    if not isinstance(error, ValidationError):
+        return str(error)[:300]
+    found = error.errors()[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"[:300]
