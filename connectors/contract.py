@@ -400,9 +400,25 @@ class OperatorCharge:
     refunded_cents: int = 0
 
 
+RefundState = Literal["processing", "done", "denied"]
+
+
+@dataclass(frozen=True)
+class OperatorRefund:
+    """The operator's own view of one refund of a charge. `key` is the one it was asked under, "" if it was not by us."""
+
+    ref: str
+    key: str
+    charge_ref: str
+    state: RefundState
+    amount_cents: int
+    currency: str
+    created_at: datetime
+
+
 @dataclass(frozen=True)
 class Refused:
-    """The operator understood and refused: certainly nothing was charged.
+    """The operator understood and refused: certainly nothing was charged, or given back.
 
     `code` is one of `line`, `amount`, `threshold`, `denied`, `credentials`, `request`, `expired`;
     `detail` is the operator's own word, for the log and the admin.
@@ -421,6 +437,7 @@ class Unreachable:
 
 
 OperatorOutcome = OperatorCharge | Refused | Unreachable | Unknown
+RefundOutcome = OperatorRefund | Refused | Unreachable | Unknown
 
 
 FileState = Literal["closed", "delivered", "accepted", "accepted_in_part", "refused"]
@@ -528,8 +545,14 @@ class OperatorAdapter(Protocol):
     def find(self, charge_key: str, since: datetime) -> OperatorOutcome | NotFound:
         """The charge made under a key at or after `since` (UTC), for a reply that was lost."""
 
-    def refund(self, ref: str, amount_cents: int, key: str) -> OperatorOutcome:
-        """Give back part or all of a captured charge."""
+    def refund(self, ref: str, amount_cents: int, key: str) -> RefundOutcome:
+        """Give back part or all of a captured charge. A repeat with the same key never gives back twice."""
+
+    def find_refund(self, ref: str, key: str) -> RefundOutcome | NotFound:
+        """The refund of a charge that was asked under a key, for a reply that was lost."""
+
+    def list_refunds(self, ref: str) -> Iterator[OperatorRefund]:
+        """Every refund of a charge, for the comparison of the books. Raises `ConnectorError`."""
 
     def list_charges(self, since: datetime) -> Iterator[OperatorCharge]:
         """The operator's own book since a time (UTC). Raises `ConnectorError`."""

@@ -7,18 +7,17 @@ and can fail in the ways real operators do.
 from __future__ import annotations
 
 import base64
-import re
 import secrets
 import time
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from demo.operator_book import JournalLine, OperatorBook, PaymentLine, rfc3339
-from demo.operator_requests import PhoneNumberBody, PrepareBody, Problem, RefundBody, read_body
+from demo.operator_refunds import REFUNDS, add_refunds, existing, require_token
+from demo.operator_requests import PhoneNumberBody, PrepareBody, Problem, read_body
 from demo.sockets import LoopbackServer, cut_connection
 
 LINE = "+33123456789"
@@ -26,14 +25,26 @@ LARGEST_CENTS = 500_000
 CLIENT = ("guichet-demo", "secret-demo")
 TOKEN_LIFE_S = 300
 PAYMENTS = "/carrier-billing/v0.5/payments"
-REFUNDS = "/carrier-billing-refund/v0.3/payments"
-FAULTS = ("down", "slow", "error500", "hang", "cut_reply", "deny", "amount", "html", "rate_limit", "processing")
+FAULTS = (
+    "down",
+    "slow",
+    "error500",
+    "hang",
+    "cut_reply",
+    "deny",
+    "amount",
+    "html",
+    "rate_limit",
+    "processing",
+    "refused_later",
+)
 
 
 class OperatorServer:
     """The operator on a free loopback port. `repeats` says how a known correlator is answered: 201, 409 or 400.
 
-    With `line_by_token` its tokens name the line, and being told it is refused."""
+    With `line_by_token` its tokens name the line (three-legged), and being told it is refused.
+    """
 
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, repeats: int = 201, token_life_s: int = TOKEN_LIFE_S
@@ -139,73 +150,40 @@ def _application(server: OperatorServer) -> Flask:
 
     @app.get(PAYMENTS)
     def listing() -> ResponseReturnValue:
-        _require_token(server, "carrier-billing:payments:read")
+        require_token(server.tokens, "carrier-billing:payments:read")
         return jsonify(_page(server))
 
     @app.get(f"{PAYMENTS}/<payment_id>")
     def read(payment_id: str) -> ResponseReturnValue:
-        _require_token(server, "carrier-billing:payments:read")
-        return jsonify(_payment(_existing(server, payment_id)))
+        require_token(server.tokens, "carrier-billing:payments:read")
+        return jsonify(_payment(existing(server.book, payment_id)))
 
     @app.post(f"{PAYMENTS}/<payment_id>/<any(confirm, cancel):step>")
     def second_step(payment_id: str, step: str) -> ResponseReturnValue:
-        _require_token(server, "carrier-billing:payments:write")
+        require_token(server.tokens, "carrier-billing:payments:write")
         _require_line(server, read_body(request.get_data(), PhoneNumberBody).phoneNumber)
         _settle(server, payment_id, step)
         if g.fault == "cut_reply":
             cut_connection()
         return Response(status=202)
 
-    @app.post(f"{REFUNDS}/<payment_id>/refunds")
-    def refund(payment_id: str) -> ResponseReturnValue:
-        _require_token(server, "carrier-billing-refund:refunds:create")
-        return jsonify(_refund(server, payment_id, read_body(request.get_data(), RefundBody))), 201
-
-    @app.get(f"{REFUNDS}/<payment_id>/refunds")
-    def refunds(payment_id: str) -> ResponseReturnValue:
-        _require_token(server, "carrier-billing-refund:refunds:read")
-        return jsonify(_existing(server, payment_id).refunds)
-
-    @app.get(f"{REFUNDS}/<payment_id>/refunds/<refund_id>")
-    def one_refund(payment_id: str, refund_id: str) -> ResponseReturnValue:
-        _require_token(server, "carrier-billing-refund:refunds:read")
-        made = [item for item in _existing(server, payment_id).refunds if item["refundId"] == refund_id]
-        if not made:
-            raise Problem(404, "NOT_FOUND", "The specified resource is not found.")
-        return jsonify(made[0])
-
-    @app.get(f"{REFUNDS}/<payment_id>/refunds/remaining-amount")
-    def remaining(payment_id: str) -> ResponseReturnValue:
-        _require_token(server, "carrier-billing-refund:refunds:read")
-        line = _existing(server, payment_id)
-        return jsonify(amount=_number(line.amount_cents - line.refunded_cents), currency=line.currency)
-
+    add_refunds(app, server)
     return app
 
 
-def _require_token(server: OperatorServer, scope: str) -> None:
-    if not re.fullmatch(r"[a-zA-Z0-9\-_:;./<>{}]{0,256}", request.headers.get("x-correlator", "")):
-        raise Problem(400, "INVALID_ARGUMENT", "x-correlator does not match its pattern.")
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    ends, scopes = server.tokens.get(given, (0.0, set()))
-    if time.monotonic() >= ends:
-        raise Problem(
-            401, "UNAUTHENTICATED", "Request not authenticated due to missing, invalid, or expired credentials."
-        )
-    if scope not in scopes:
-        raise Problem(403, "PERMISSION_DENIED", "Client does not have sufficient permissions to perform this action.")
-
-
 def _require_line(server: OperatorServer, number: str | None) -> None:
-    if server.line_by_token and number:
-        raise Problem(422, "UNNECESSARY_IDENTIFIER", "The phone number is already identified by the access token.")
-    if not server.line_by_token and number != LINE:
-        missing, unknown = (422, "MISSING_IDENTIFIER", "The phone number cannot be identified."), (404, "IDENTIFIER_NOT_FOUND", "phoneNumber not found.")  # fmt: skip
-        raise Problem(*(unknown if number else missing))
+    if server.line_by_token:
+        if number:
+            raise Problem(422, "UNNECESSARY_IDENTIFIER", "The phone number is already identified by the access token.")
+        return
+    if not number:
+        raise Problem(422, "MISSING_IDENTIFIER", "The phone number cannot be identified.")
+    if number != LINE:
+        raise Problem(404, "IDENTIFIER_NOT_FOUND", "phoneNumber not found.")
 
 
 def _create(server: OperatorServer, state: str) -> ResponseReturnValue:
-    _require_token(server, "carrier-billing:payments:create")
+    require_token(server.tokens, "carrier-billing:payments:create")
     body: PrepareBody = read_body(request.get_data(), PrepareBody)
     transaction = body.amountTransaction
     _require_line(server, transaction.phoneNumber)
@@ -230,46 +208,13 @@ def _create(server: OperatorServer, state: str) -> ResponseReturnValue:
 
 def _settle(server: OperatorServer, payment_id: str, step: str) -> None:
     with server.book.lock:
-        line = _existing(server, payment_id)
+        line = existing(server.book, payment_id)
         if line.state == "succeeded":
             raise Problem(409, "CARRIER_BILLING.PAYMENT_CONFIRMED", "Payment has been confirmed.")
         if line.state in {"cancelled", "denied"}:
             raise Problem(409, "CARRIER_BILLING.PAYMENT_CANCELLED", "Payment has been cancelled.")
         line.state = "succeeded" if step == "confirm" else "cancelled"
         line.paid_at = datetime.now(UTC) if step == "confirm" else None
-
-
-def _refund(server: OperatorServer, payment_id: str, body: RefundBody) -> dict[str, Any]:
-    with server.book.lock:
-        line = _existing(server, payment_id)
-        transaction = request.get_json()["amountTransaction"]
-        correlator = transaction.get("clientCorrelator")
-        for known in line.refunds:
-            if correlator and known["amountTransaction"].get("clientCorrelator") == correlator:
-                return known
-        if line.state != "succeeded":
-            raise Problem(422, "CARRIER_BILLING_REFUND.INVALID_PAYMENT_STATUS", "Payment is not yet completed.")
-        left = line.amount_cents - line.refunded_cents
-        amount = left if body.type == "total" else body.amountTransaction.cents()
-        if not 0 < amount <= left:
-            raise Problem(422, "CARRIER_BILLING_REFUND.UNAUTHORIZED_AMOUNT", "Unauthorized amount requested.")
-        line.refunded_cents += amount
-        made = {
-            "refundId": f"R{secrets.token_hex(8)}",
-            "refundStatus": "succeeded",
-            "type": body.type,
-            "refundCreationDate": rfc3339(datetime.now(UTC)),
-            "amountTransaction": transaction,
-        }
-        line.refunds.append(made)
-        return made
-
-
-def _existing(server: OperatorServer, payment_id: str) -> PaymentLine:
-    line = server.book.get(payment_id)
-    if line is None:
-        raise Problem(404, "NOT_FOUND", "The specified resource is not found.")
-    return line
 
 
 def _page(server: OperatorServer) -> list[dict[str, Any]]:
@@ -291,7 +236,3 @@ def _payment(line: PaymentLine) -> dict[str, Any]:
     if line.paid_at:
         content["paymentDate"] = rfc3339(line.paid_at)
     return content
-
-
-def _number(cents: int) -> float:
-    return float(Decimal(cents).scaleb(-2))

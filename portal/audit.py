@@ -128,6 +128,16 @@ def _forget(session: Session, ended: SessionTransaction) -> None:
         session.info.pop(UNLINKED, None)
 
 
+def newest(session: Session) -> AuditEntry | None:
+    """The last entry, whose hash stands for all before it."""
+    return session.scalar(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(1))
+
+
+def has_hash(session: Session, digest: str) -> bool:
+    """Whether the journal still has an entry with a hash that was noted earlier."""
+    return digest == GENESIS or session.scalar(select(AuditEntry.id).where(AuditEntry.hash == digest)) is not None
+
+
 def first_broken(session: Session) -> AuditEntry | None:
     """The first entry whose hash or link does not hold, or None when the whole chain verifies."""
     previous = GENESIS

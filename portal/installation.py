@@ -19,8 +19,8 @@ from connectors.contract import OperatorAdapter
 from connectors.http import Network, trusted
 from connectors.operators.profiles import UnknownProfile
 from connectors.operators.registry import OperatorConfig, UsageConfig, load_operator
-from portal import clock
-from portal.billing import settlement, usage
+from portal import clock, daily
+from portal.billing import refunding, settlement, usage
 from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.catalog.merchants import Merchants, load_merchants
@@ -61,8 +61,9 @@ class Installation:
         """What the worker does with each kind of task."""
         return {
             "purchase": lambda lease: advance(self.means, lease.subject, lease),
-            "capture": partial(settlement.capture, self.database, self.operator),
+            "capture": partial(settlement.capture, self.database, self.operator, self.settings.operator.line),
             "void": partial(settlement.void, self.database, self.operator),
+            "refund": partial(refunding.refund, self.database, self.operator),
             "mail": partial(sending.send, self.database, self.mail),
         }
 
@@ -70,9 +71,11 @@ class Installation:
     def rounds(self) -> list[Round]:
         """What the worker does at intervals."""
         files, zone = self.operator.files, self.settings.portal.zone
-        if files is None:
-            return []
-        return [Round("usage", usage.ROUND_S, partial(usage.go_round, self.database, files, zone))]
+        head = partial(daily.once_a_day, self.database, zone, "audit head", daily.log_newest_hash)
+        rounds = [Round("daily", daily.LOOK_S, head)]
+        if files is not None:
+            rounds.append(Round("usage", usage.ROUND_S, partial(usage.go_round, self.database, files, zone)))
+        return rounds
 
     def carry_on(self, lease: Lease, patience_s: float) -> None:
         """Advance a purchase just accepted, waiting at most `patience_s` seconds for it.

@@ -25,12 +25,12 @@ LONGEST_DELAY_S = 3600
 
 
 class Task(Base):
-    """One thing to do: `purchase` an order further, `capture` or `void` a charge, or send a `mail`."""
+    """One thing to do: `purchase` an order further, `capture`, `void` or `refund` a charge, or send a `mail`."""
 
     __tablename__ = "tasks"
     __table_args__ = (
         UniqueConstraint("kind", "subject"),
-        CheckConstraint("kind IN ('purchase', 'capture', 'void', 'mail')", "kind_known"),
+        CheckConstraint("kind IN ('purchase', 'capture', 'void', 'refund', 'mail')", "kind_known"),
         Index("ix_tasks_due", "done_at", "due_at"),
     )
 

@@ -91,8 +91,29 @@ REASONS = {
     "request_own": lazy_gettext("Nobody decides his own request."),
     "ceiling_gone": lazy_gettext("This ceiling no longer applies: somebody has ended it meanwhile."),
     "not_an_amount": lazy_gettext("This is not an amount of money; write it like 200,00."),
+    "reason_missing": lazy_gettext("Say why, in a few words: it stays in the journal and in the books."),
+    "refund_impossible": lazy_gettext("Only what the operator has put on the invoice can be refunded; this is not."),
+    "refund_running": lazy_gettext("A refund of this order is already running: wait for the operator's answer."),
+    "refund_too_much": lazy_gettext("This is more than is left to refund: %(left)s."),
+    "write_off_impossible": lazy_gettext("This charge does not wait for a decision, so there is nothing to write off."),
+    "write_off_undelivered": lazy_gettext("Nothing was delivered for this order, so there is nothing to write off."),
+    "write_off_charged": lazy_gettext(
+        "The operator has this charge, or may have it: it cannot be written off. Look at what the operator says now."
+    ),
+    "choice_gone": lazy_gettext("This can no longer be decided: something has changed meanwhile. Look at it again."),
     "undo_impossible": lazy_gettext(
         "This cannot be undone any more: something has changed since. Nothing was changed."
+    ),
+    "group_not_found": lazy_gettext("The directory has no group named %(name)s: type a part of its name and choose."),
+    "group_ambiguous": lazy_gettext("Several groups are named %(name)s; write the whole of one: %(found)s"),
+    "delegation_themselves": lazy_gettext("A group cannot decide on its own rights: choose another."),
+    "delegation_gone": lazy_gettext("This delegation no longer applies: somebody has ended it meanwhile."),
+    "scope_unknown": lazy_gettext("Choose what it is about from the list."),
+    "file_missing": lazy_gettext("Choose a file, or put its text into the field."),
+    "file_not_text": lazy_gettext("This file is no text in UTF-8: choose the TOML file as it was downloaded."),
+    "file_too_large": lazy_gettext("This file is larger than 400 kB: no rule file is."),
+    "changed_meanwhile": lazy_gettext(
+        "Somebody has changed something meanwhile: look at the changes below, then apply them."
     ),
     "group_unknown": lazy_gettext("Choose a group of the directory: type a part of its name."),
     "input_missing": lazy_gettext("Fill this in."),
@@ -156,6 +177,19 @@ ACTIONS = {
     "ceiling_ended": lazy_gettext("Ceiling ended"),
     "delegation_added": lazy_gettext("Delegation made"),
     "delegation_ended": lazy_gettext("Delegation ended"),
+    "refund_asked": lazy_gettext("Refund asked for"),
+    "refund_confirmed": lazy_gettext("Refund confirmed"),
+    "refund_denied": lazy_gettext("Refund denied"),
+    "refund_disputed": lazy_gettext("Refund in doubt"),
+    "written_off": lazy_gettext("Written off"),
+    "dispute_capture_again": lazy_gettext("Dispute: charge again"),
+    "dispute_void": lazy_gettext("Dispute: cancel at the operator's"),
+    "dispute_refund": lazy_gettext("Dispute: refund"),
+    "dispute_refund_again": lazy_gettext("Dispute: refund again"),
+    "dispute_consider_captured": lazy_gettext("Dispute: considered charged"),
+    "dispute_consider_voided": lazy_gettext("Dispute: considered cancelled"),
+    "dispute_consider_refunded": lazy_gettext("Dispute: considered refunded"),
+    "dispute_consider_not_refunded": lazy_gettext("Dispute: considered not refunded"),
 }
 
 PERIODS = {
@@ -176,6 +210,8 @@ def reason(why: Reason | dict[str, Any], contact: str = "") -> str:
     facts: dict[str, Any] = {"contact": contact or gettext("your IT department"), **why.facts}
     if why.code == "over_ceiling":
         facts |= _ceiling_facts(why.facts)
+    if why.code == "refund_too_much":
+        facts["left"] = money.format_money(facts["left_cents"], facts["currency"], str(get_locale() or "fr"))
     return (str(REASONS[why.code]) % facts).strip()
 
 

@@ -7,9 +7,9 @@ Carrier Billing Refund 0.3.0. There is no look-up by correlator: a lost reply is
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -21,19 +21,21 @@ from connectors.contract import (
     NotFound,
     OperatorCharge,
     OperatorOutcome,
+    OperatorRefund,
     Problem,
+    RefundOutcome,
     Refused,
     Unavailable,
     Unknown,
     Unreachable,
 )
 from connectors.http import Answer, GuardedClient
-from connectors.operators.camara_messages import Payment, Refund, number, rfc3339, transaction_body
-from connectors.operators.camara_refusals import already_exists, error_of, refusal
+from connectors.operators.camara_messages import Payment, rfc3339, transaction_body
+from connectors.operators.camara_refunds import CamaraRefunds
+from connectors.operators.camara_refusals import already_exists, error_of, first_fault, refusal
 from connectors.operators.tokens import Tokens
 
 PAYMENTS = "/carrier-billing/v0.5/payments"
-REFUNDS = "/carrier-billing-refund/v0.3/payments"
 SCOPE = (
     "carrier-billing:payments:create carrier-billing:payments:read carrier-billing:payments:write "
     "carrier-billing-refund:refunds:create carrier-billing-refund:refunds:read"
@@ -41,6 +43,9 @@ SCOPE = (
 CLOCK_TOLERANCE = timedelta(minutes=10)
 PAGE_SIZE = 100
 MOST_PAGES = 200
+
+Outcome = TypeVar("Outcome")
+NoCharge = Refused | Unreachable | Unknown
 
 
 class CamaraOperator:
@@ -57,6 +62,7 @@ class CamaraOperator:
     ) -> None:
         self._http, self._root, self._tokens, self._line = http, api_root.rstrip("/"), tokens, line
         self._name, self._by_token = name, by_token
+        self._refunds = CamaraRefunds(self._call)
 
     def prepare(self, charge: ChargeRequest) -> OperatorOutcome:
         """Reserve. `already exists` means *look it up*, never *failed*."""
@@ -110,34 +116,20 @@ class CamaraOperator:
             seen.update(charge.ref for charge in new)
             yield from new
 
-    def refund(self, ref: str, amount_cents: int, key: str) -> OperatorOutcome:
-        """`POST /payments/{paymentId}/refunds`, partial, for an amount in cents VAT included."""
-        before = self.status(ref)
-        if not isinstance(before, OperatorCharge):
-            return before
-        body = {
-            "type": "partial",
-            "amountTransaction": {
-                "clientCorrelator": key, "referenceCode": before.reference,
-                "refundAmount": {
-                    "chargingInformation": {
-                        "amount": number(amount_cents), "currency": before.currency,
-                        "description": f"Refund {before.reference}", "isTaxIncluded": True,
-                    }
-                },
-            },
-        }  # fmt: skip
+    def refund(self, ref: str, amount_cents: int, key: str) -> RefundOutcome:
+        """Give back an amount in cents, VAT included, under a key of its own."""
+        return self._of_payment(ref, lambda payment: self._refunds.ask(payment, amount_cents, key))
 
-        def ask() -> OperatorOutcome:
-            answer = self._call("POST", f"{REFUNDS}/{ref}/refunds", json=body)
-            if answer.status != 201:
-                return refusal(answer)
-            refund = Refund.model_validate(answer.json())
-            if refund.refundStatus == "denied":
-                return Refused("denied", refund.refundId)
-            return OperatorCharge(**{**vars(before), "refunded_cents": amount_cents})
+    def find_refund(self, ref: str, key: str) -> RefundOutcome | NotFound:
+        """What became of a refund, by the key it was asked under."""
+        return self._of_payment(ref, lambda payment: self._refunds.find(payment, key))
 
-        return self._outcome(ask)
+    def list_refunds(self, ref: str) -> Iterator[OperatorRefund]:
+        """Every refund of a payment, oldest first. Raises `ConnectorError`."""
+        payment = self._read(ref)
+        if not isinstance(payment, OperatorCharge):
+            raise ContractBroken(f"payment {ref} cannot be read: {payment}")
+        return self._refunds.list(payment)
 
     def check(self) -> list[Problem]:
         """Sign in and read one page of the list; nothing is charged."""
@@ -226,10 +218,13 @@ class CamaraOperator:
             self._tokens.forget(token)
         raise AssertionError("two attempts were made")
 
-    def _outcome(self, ask: Any) -> OperatorOutcome:
+    def _of_payment(self, ref: str, ask: Callable[[OperatorCharge], Outcome]) -> Outcome | NoCharge:
+        payment = self.status(ref)
+        return self._outcome(lambda: ask(payment)) if isinstance(payment, OperatorCharge) else payment
+
+    def _outcome(self, ask: Callable[[], Outcome]) -> Outcome | NoCharge:
         try:
-            outcome: OperatorOutcome = ask()
-            return outcome
+            return ask()
         except Unavailable as error:
             return Unreachable(error.detail, error.retry_after_s)
         except AuthFailed as error:
@@ -237,7 +232,7 @@ class CamaraOperator:
         except ConnectorError as error:
             return Unknown(f"{type(error).__name__}: {error.detail}")
         except (ValidationError, ValueError) as error:
-            return Unknown(f"the answer is not as defined: {_first(error)}")
+            return Unknown(f"the answer is not as defined: {first_fault(error)}")
 
 
 def _payment(item: Any) -> OperatorCharge:
@@ -252,15 +247,7 @@ def _read_payment(item: Any) -> Payment:
     try:
         return Payment.model_validate(item)
     except (ValidationError, ValueError) as error:
-        raise ContractBroken(f"not a payment: {_first(error)}") from error
-
-
-def _first(error: ValueError) -> str:
-    """What is wrong first, in one line and without the value, which may be about a person."""
-    if not isinstance(error, ValidationError):
-        return str(error)[:300]
-    found = error.errors()[0]
-    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"[:300]
+        raise ContractBroken(f"not a payment: {first_fault(error)}") from error
 
 
 def _as_asked(found: OperatorCharge, asked: ChargeRequest) -> OperatorOutcome:

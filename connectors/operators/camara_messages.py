@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from connectors.contract import ChargeItem, ChargeRequest, ChargeState, OperatorCharge
+from connectors.contract import ChargeItem, ChargeRequest, ChargeState, OperatorCharge, OperatorRefund, RefundState
 
 PaymentStatus = Literal["processing", "pending_validation", "reserved", "succeeded", "denied", "cancelled"]
 
@@ -23,6 +23,8 @@ STATES: dict[str, ChargeState] = {
     "denied": "denied",
     "cancelled": "voided",
 }
+
+REFUND_STATES: dict[str, RefundState] = {"processing": "processing", "succeeded": "done", "denied": "denied"}
 
 
 class Message(BaseModel):
@@ -75,12 +77,41 @@ class ErrorInfo(Message):
     message: str
 
 
+class RefundInformation(Message):
+    """What a partial refund is of."""
+
+    amount: Decimal = Field(gt=0, decimal_places=3)
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+
+
+class RefundAmount(Message):
+    """A total refund has no amount of its own."""
+
+    chargingInformation: RefundInformation | None = None  # noqa: N815
+
+
+class RefundTransaction(Message):
+    clientCorrelator: str = ""  # noqa: N815
+    refundAmount: RefundAmount = RefundAmount()  # noqa: N815
+
+
 class Refund(Message):
     """`Refund`, as far as we read it."""
 
-    refundId: str  # noqa: N815
+    refundId: str = Field(min_length=1)  # noqa: N815
     refundStatus: Literal["processing", "denied", "succeeded"]  # noqa: N815
     refundCreationDate: AwareDatetime  # noqa: N815
+    amountTransaction: RefundTransaction = RefundTransaction()  # noqa: N815
+
+    def as_refund(self, charge_ref: str, left_cents: int, currency: str) -> OperatorRefund:
+        """The refund in the contract's words; one that names no amount is of all that was left. Raises `ValueError`."""
+        information = self.amountTransaction.refundAmount.chargingInformation
+        return OperatorRefund(
+            ref=self.refundId, key=self.amountTransaction.clientCorrelator, charge_ref=charge_ref,
+            state=REFUND_STATES[self.refundStatus],
+            amount_cents=cents(information.amount) if information else left_cents,
+            currency=information.currency if information else currency, created_at=self.refundCreationDate,
+        )  # fmt: skip
 
 
 def cents(amount: Decimal) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from connectors.contract import OperatorOutcome, Refused, Unknown, Unreachable
+from connectors.contract import Refused, Unknown, Unreachable
 from connectors.http import Answer
 from connectors.operators.camara_messages import ErrorInfo
 
@@ -46,7 +46,7 @@ def already_exists(answer: Answer) -> bool:
     return repeated or (answer.status == 409 and error.code == "ALREADY_EXISTS")
 
 
-def refusal(answer: Answer) -> OperatorOutcome:
+def refusal(answer: Answer) -> Refused | Unreachable | Unknown:
     """Any answer but the hoped for one, as an outcome."""
     error = error_of(answer)
     if answer.status == 429:
@@ -59,3 +59,11 @@ def refusal(answer: Answer) -> OperatorOutcome:
     if answer.status == 404:
         return Refused("expired", detail)
     return Refused("request", detail) if answer.status in {400, 403, 422} else Unknown(detail)
+
+
+def first_fault(error: ValueError) -> str:
+    """What is wrong first, in one line and without the value, which may be about a person."""
+    if not isinstance(error, ValidationError):
+        return str(error)[:300]
+    found = error.errors()[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"[:300]

@@ -18,7 +18,9 @@ from connectors.contract import (
     OperatorAdapter,
     OperatorCharge,
     OperatorOutcome,
+    OperatorRefund,
     Problem,
+    RefundOutcome,
     Refused,
     Unknown,
     Unreachable,
@@ -105,20 +107,39 @@ class OneStepOperator:
             return Unreachable(error.detail)
         return NotFound() if row is None else self.status(row["ref"])
 
-    def refund(self, ref: str, amount_cents: int, key: str) -> OperatorOutcome:
+    def refund(self, ref: str, amount_cents: int, key: str) -> RefundOutcome:
         """Ask the operator, by its own name for the payment."""
+        theirs = self._theirs(ref)
+        return self._ours(ref, self._operator.refund(theirs, amount_cents, key)) if isinstance(theirs, str) else theirs
+
+    def find_refund(self, ref: str, key: str) -> RefundOutcome | NotFound:
+        """Ask the operator, by its own name for the payment."""
+        theirs = self._theirs(ref)
+        if not isinstance(theirs, str):
+            return theirs
+        found = self._operator.find_refund(theirs, key)
+        return found if isinstance(found, NotFound) else self._ours(ref, found)
+
+    def list_refunds(self, ref: str) -> Iterator[OperatorRefund]:
+        """The operator's refunds of a payment, named by either of us. Raises `ConnectorError`."""
+        theirs = self._theirs(ref)
+        return self._operator.list_refunds(theirs if isinstance(theirs, str) else ref)
+
+    def _theirs(self, ref: str) -> str | Refused | Unreachable | Unknown:
+        """The operator's name for a captured payment."""
         before = self.status(ref)
-        if not isinstance(before, OperatorCharge) or before.state != "captured":
-            return (
-                before if not isinstance(before, OperatorCharge) else Refused("denied", f"the charge is {before.state}")
-            )
+        if not isinstance(before, OperatorCharge):
+            return before
+        if before.state != "captured":
+            return Refused("denied", f"the charge is {before.state}")
         try:
             with self._spool.reading() as connection:
-                theirs = _row(connection, ref)["operator_ref"]
+                return str(_row(connection, ref)["operator_ref"])
         except SpoolUnusable as error:
             return Unreachable(error.detail)
-        given = self._operator.refund(theirs, amount_cents, key)
-        return replace(given, ref=ref) if isinstance(given, OperatorCharge) else given
+
+    def _ours(self, ref: str, given: RefundOutcome) -> RefundOutcome:
+        return replace(given, charge_ref=ref) if isinstance(given, OperatorRefund) else given
 
     def list_charges(self, since: datetime) -> Iterator[OperatorCharge]:
         """The operator's own book."""

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from connectors.contract import (
@@ -19,8 +20,9 @@ from connectors.contract import (
     NotFound,
     OperatorCharge,
     OperatorOutcome,
+    OperatorRefund,
     Problem,
-    Refused,
+    RefundOutcome,
     Unavailable,
     Unknown,
     Unreachable,
@@ -30,6 +32,7 @@ from connectors.operators.usage_file_delivery import UsageFiles
 from connectors.operators.usage_file_lines import Limits
 from connectors.operators.usage_file_spool import Spool, SpoolUnusable
 
+Outcome = TypeVar("Outcome")
 Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 
@@ -87,22 +90,33 @@ class UsageFileOperator:
 
     def find(self, charge_key: str, since: datetime) -> OperatorOutcome | NotFound:
         """Look a key up; the spool forgets nothing, so `since` does not matter."""
-        missing = False
 
-        def look(connection: sqlite3.Connection) -> OperatorOutcome:
-            nonlocal missing
+        def look(connection: sqlite3.Connection) -> OperatorOutcome | NotFound:
             row = lines.by_key(connection, charge_key)
-            missing = row is None or row["kind"] != "charge"
-            return Refused("expired") if row is None or missing else lines.seen(connection, row)
+            return NotFound() if row is None or row["kind"] != "charge" else lines.seen(connection, row)
 
-        outcome = self._outcome(self._spool.reading, look)
-        return NotFound() if missing else outcome
+        return self._outcome(self._spool.reading, look)
 
-    def refund(self, ref: str, amount_cents: int, key: str) -> OperatorOutcome:
-        """Add a line that gives back part or all of a charge; `refunded_cents` of the outcome is the charge's total."""
+    def refund(self, ref: str, amount_cents: int, key: str) -> RefundOutcome:
+        """Add a line that gives back part or all of a charge; it is in the next file."""
         return self._outcome(
             self._spool.writing, lambda connection: lines.refund(connection, ref, amount_cents, key, self._now())
         )
+
+    def find_refund(self, ref: str, key: str) -> RefundOutcome | NotFound:
+        """Look a refund up; `denied` when the operator refused its line."""
+        return self._outcome(
+            self._spool.reading, lambda connection: lines.find_refund(connection, ref, key) or NotFound()
+        )
+
+    def list_refunds(self, ref: str) -> Iterator[OperatorRefund]:
+        """What we have told the operator to give back of a charge, or will. Raises `Unavailable`."""
+        try:
+            with self._spool.reading() as connection:
+                found = lines.refunds_of(connection, ref)
+        except SpoolUnusable as error:
+            raise Unavailable(error.detail) from error
+        yield from found
 
     def list_charges(self, since: datetime) -> Iterator[OperatorCharge]:
         """What we have told the operator, or will; its own book is the statement. Raises `Unavailable`."""
@@ -128,8 +142,8 @@ class UsageFileOperator:
         return lines.reserve(connection, charge, now, self._limits, month)
 
     def _outcome(
-        self, transaction: Transaction, work: Callable[[sqlite3.Connection], OperatorOutcome]
-    ) -> OperatorOutcome:
+        self, transaction: Transaction, work: Callable[[sqlite3.Connection], Outcome]
+    ) -> Outcome | Unreachable | Unknown:
         try:
             with transaction() as connection:
                 outcome = work(connection)

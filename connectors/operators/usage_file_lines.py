@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from connectors.contract import ChargeRequest, OperatorCharge, OperatorOutcome, Refused, Unknown
+from connectors.contract import (
+    ChargeRequest,
+    OperatorCharge,
+    OperatorOutcome,
+    OperatorRefund,
+    RefundOutcome,
+    Refused,
+    Unknown,
+)
 
 SHARED = "reference, line, currency, description, merchant_name, merchant_id, category, product_id"
 
@@ -63,7 +71,7 @@ def settle(connection: sqlite3.Connection, ref: str, state: str, at: datetime) -
     return by_ref(connection, ref)
 
 
-def refund(connection: sqlite3.Connection, ref: str, amount_cents: int, key: str, at: datetime) -> OperatorOutcome:
+def refund(connection: sqlite3.Connection, ref: str, amount_cents: int, key: str, at: datetime) -> RefundOutcome:
     """Add the line that gives back part or all of a captured charge; the same key again adds nothing."""
     charge = _row(connection, ref)
     if charge is None:
@@ -71,9 +79,7 @@ def refund(connection: sqlite3.Connection, ref: str, amount_cents: int, key: str
     known = by_key(connection, key)
     if known is not None:
         same = known["kind"] == "refund" and (known["charge_ref"], known["amount_cents"]) == (ref, amount_cents)
-        if same and known["state"] == "denied":
-            return Refused("denied", f"{known['code']} {known['detail']}".strip())
-        return by_ref(connection, ref) if same else Unknown(f"the key {key} was used for something else")
+        return _seen_refund(known) if same else Unknown(f"the key {key} was used for something else")
     if charge["state"] != "captured":
         return Refused("denied", f"the charge is {charge['state']}")
     before = _refunded(connection, ref)
@@ -85,7 +91,26 @@ def refund(connection: sqlite3.Connection, ref: str, amount_cents: int, key: str
         f" SELECT ?, 'refund', ?, ref, 'captured', ?, ?, ?, ?, {SHARED} FROM lines WHERE ref = ?",
         (f"R{secrets.token_hex(10)}", key, amount_cents, vat, stamp(at), stamp(at), ref),
     )
-    return by_ref(connection, ref)
+    return find_refund(connection, ref, key) or _elsewhere(ref)
+
+
+def find_refund(connection: sqlite3.Connection, ref: str, key: str) -> OperatorRefund | None:
+    """The refund of a charge that was asked under a key."""
+    return next((found for found in refunds_of(connection, ref) if found.key == key), None)
+
+
+def refunds_of(connection: sqlite3.Connection, ref: str) -> list[OperatorRefund]:
+    """Every refund of a charge, oldest first."""
+    query = "SELECT * FROM lines WHERE charge_ref = ? ORDER BY created_at, rowid"
+    return [_seen_refund(row) for row in connection.execute(query, (ref,)).fetchall()]
+
+
+def _seen_refund(row: sqlite3.Row) -> OperatorRefund:
+    return OperatorRefund(
+        ref=row["ref"], key=row["key"], charge_ref=row["charge_ref"], currency=row["currency"],
+        state="denied" if row["state"] == "denied" else "done", amount_cents=row["amount_cents"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+    )  # fmt: skip
 
 
 def by_ref(connection: sqlite3.Connection, ref: str) -> OperatorOutcome:

@@ -57,7 +57,7 @@ def preview_right() -> ResponseReturnValue:
     group, found = _chosen(form)
     if group:
         form.group.data, form.group_text.data = group.dn, group.name or group.dn
-    if not form.validate_on_submit() or group is None:
+    if not form.validate_on_submit() or (group is None and not form.is_for_everyone):
         return _show(form, found=found, refusal=None if group or found else NO_GROUP, part=part, status=422)
     return _show(form, proposal=form.proposal(group, _zone()), part=part)
 
@@ -68,7 +68,7 @@ def save_right() -> ResponseReturnValue:
     """Save what was previewed; the page shows it with a way back."""
     form = _form()
     group, found = _chosen(form)
-    if not form.validate_on_submit() or group is None:
+    if not form.validate_on_submit() or (group is None and not form.is_for_everyone):
         return _show(form, found=found, refusal=None if group or found else NO_GROUP, status=422)
     proposal = form.proposal(group, _zone())
     try:
@@ -153,7 +153,7 @@ def _chosen(form: RightForm) -> tuple[Group | None, list[tuple[Group, int | None
     """The group meant by the form, else those it may mean."""
     directory = installation().directory
     wanted = form.group.data or (form.group_text.data or "").strip()
-    if not wanted:
+    if not wanted or form.is_for_everyone:
         return None, []
     try:
         exact = directory.find_group(wanted)

@@ -7,12 +7,23 @@ from typing import Any
 from flask import Flask, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from portal.admin import ceiling_views, journal_views, people_views, rights_views
+from portal.admin import (
+    ceiling_views,
+    delegation_views,
+    directory_views,
+    journal_views,
+    people_views,
+    rights_views,
+    rule_file_views,
+)
 from portal.admin.access import authority, managers_only
 from portal.admin.blueprint import admin
 from portal.installation import Installation
 
-__all__ = ["ceiling_views", "journal_views", "people_views", "register", "rights_views"]
+__all__ = [
+    "ceiling_views", "delegation_views", "directory_views", "journal_views", "people_views", "register",
+    "rights_views", "rule_file_views",
+]  # fmt: skip
 
 
 def register(app: Flask, _installation: Installation) -> None:

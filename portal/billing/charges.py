@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from connectors.contract import ChargeRequest
 from portal import clock, outbox
+from portal.billing import ledger
+from portal.billing.ledger import About, Amount
 from portal.database import Base, State, UtcDateTime
 
 MOVES: dict[tuple[str, str], str] = {
@@ -20,16 +23,29 @@ MOVES: dict[tuple[str, str], str] = {
     ("new", "doubted"): "disputed",
     ("reserved", "captured"): "captured",
     ("reserved", "voided"): "voided",
+    ("reserved", "expired"): "new",
     ("reserved", "doubted"): "disputed",
     ("captured", "refund_asked"): "refunding",
-    ("captured", "refunded"): "refunded",
     ("captured", "doubted"): "disputed",
     ("refunding", "refunded"): "refunded",
+    ("refunding", "refunded_in_part"): "captured",
+    ("refunding", "refund_denied"): "captured",
     ("refunding", "doubted"): "disputed",
+    ("disputed", "reserve_again"): "new",
+    ("disputed", "capture_again"): "reserved",
+    ("disputed", "void_again"): "reserved",
+    ("disputed", "refund_again"): "refunding",
+    ("disputed", "captured"): "captured",
+    ("disputed", "kept"): "captured",
+    ("disputed", "voided"): "voided",
+    ("disputed", "written_off"): "written_off",
+    ("voided", "written_off"): "written_off",
 }
 """`{(state, event): next state}`; the drawing in the documentation is made from this table."""
 
-STATES = ("new", "reserved", "captured", "voided", "refunding", "refunded", "disputed")
+STATES = ("new", "reserved", "captured", "voided", "refunding", "refunded", "disputed", "written_off")
+ONCE = {"opened", "captured", "voided", "written_off"}
+"""Moves a charge makes at most once: the ledger's own constraint forbids a second."""
 
 
 class MoveForbidden(Exception):
@@ -37,13 +53,18 @@ class MoveForbidden(Exception):
 
 
 class Charge(Base):
-    """One charge for one order. `key` is minted once and is the operator's `clientCorrelator`."""
+    """One charge for one order.
+
+    `key` is the operator's `clientCorrelator`, minted once for each reservation: one that expired at the
+    operator is made again under a key of its own. `refunded_cents` counts what the operator has confirmed.
+    """
 
     __tablename__ = "charges"
     __table_args__ = (
         CheckConstraint(f"state IN {STATES}", "state_known"),
         CheckConstraint("amount_cents > 0", "amount_positive"),
         CheckConstraint("vat_cents >= 0 AND vat_cents <= amount_cents", "vat_within_amount"),
+        CheckConstraint("refunded_cents BETWEEN 0 AND amount_cents", "refunded_within_amount"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -58,10 +79,22 @@ class Charge(Base):
     merchant_key: Mapped[str] = mapped_column(String(64))
     category: Mapped[str] = mapped_column(String(64))
     product: Mapped[str] = mapped_column(String(128))
+    cost_centre: Mapped[str] = mapped_column(String(64), default="")
+    refunded_cents: Mapped[int] = mapped_column(default=0)
     operator_ref: Mapped[str] = mapped_column(String(200), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     captured_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @property
+    def whole(self) -> Amount:
+        """What it is about, VAT apart."""
+        return Amount(self.amount_cents, self.vat_cents)
+
+    @property
+    def about(self) -> About:
+        """Whose ledger lines it makes."""
+        return About(self.order_number, self.cost_centre, self.currency)
 
     def request(self, line: str) -> ChargeRequest:
         """The charge as the operator's adapter is asked for it, on the company's line (E.164)."""
@@ -99,13 +132,18 @@ class Billable:
     merchant_key: str
     category: str
     product: str
+    cost_centre: str = ""
 
 
 def open_charge(session: Session, billable: Billable) -> Charge:
     """The one charge of an order, state `new`, its key minted."""
-    charge = Charge(**vars(billable), key=str(uuid.uuid4()), state="new", created_at=clock.now(), operator_ref="")
+    charge = Charge(
+        **vars(billable), key=str(uuid.uuid4()), state="new", created_at=clock.now(), operator_ref="", refunded_cents=0
+    )
     session.add(charge)
     session.flush()
+    begins = ledger.commitment("", ledger.counterpart("new", captured=False), charge.amount_cents)
+    ledger.post(session, _posting(session, charge, "opened"), charge.about, begins)
     note(session, charge, "opened", {"amount_cents": charge.amount_cents})
     return charge
 
@@ -115,13 +153,47 @@ def of_order(session: Session, order_number: str) -> Charge:
     return session.scalars(select(Charge).where(Charge.order_number == order_number)).one()
 
 
-def move(session: Session, charge: Charge, event: str, evidence: dict[str, Any]) -> None:
-    """Move a charge by the table. Raises `MoveForbidden`."""
+def locked(session: Session, order_number: str) -> Charge | None:
+    """The charge of an order as it stands now; nobody else moves it before this transaction ends."""
+    asked = select(Charge).where(Charge.order_number == order_number).with_for_update()
+    return session.scalar(asked.execution_options(populate_existing=True))
+
+
+def move(
+    session: Session, charge: Charge, event: str, evidence: dict[str, Any], lines: Mapping[str, int] | None = None,
+    named: str = "",
+) -> None:  # fmt: skip
+    """Move a charge by the table, and book the move.
+
+    Args:
+        lines: what the ledger is told beyond the commitment (a refund, a write-off).
+        named: what the posting is named after, when its event alone is not enough (a refund's key).
+
+    Raises:
+        MoveForbidden: the event cannot happen in this state.
+    """
     target = MOVES.get((charge.state, event))
-    if target is None:
+    if target is None or (event == "captured" and charge.captured_at):
         raise MoveForbidden(f"charge {charge.key}: {event} in state {charge.state}")
+    before = ledger.counterpart(charge.state, captured=bool(charge.captured_at))
     charge.state = target
+    more = dict(lines or {})
+    if event == "captured":
+        charge.captured_at = clock.now()
+        more = ledger.charged(charge.whole)
+    after = ledger.counterpart(target, captured=bool(charge.captured_at))
+    goes_on = ledger.commitment(before, after, charge.amount_cents)
+    if goes_on or more:
+        ledger.post(session, _posting(session, charge, event, named), charge.about, goes_on, more)
     note(session, charge, event, evidence)
+
+
+def _posting(session: Session, charge: Charge, event: str, named: str = "") -> str:
+    if event in ONCE:
+        return f"{charge.order_number} {event}"
+    if named or event == "reserved":
+        return f"{charge.order_number} {event} {named or charge.key}"
+    return f"{charge.order_number} {event} {ledger.times_posted(session, charge.order_number, event) + 1}"
 
 
 def note(session: Session, charge: Charge, event: str, evidence: dict[str, Any]) -> None:
@@ -147,9 +219,30 @@ def last_sent(session: Session, charge: Charge) -> datetime | None:
     return session.scalar(sent)
 
 
-def settling_since(session: Session, charge: Charge) -> datetime:
-    """When it was last wanted that a charge be captured or voided: a long preparation is no operator's silence."""
-    wanted = select(func.max(ChargeEvent.at)).where(
-        ChargeEvent.charge_id == charge.id, ChargeEvent.event.in_(["capture_wanted", "void_wanted"])
+def reserved_since(session: Session, charge: Charge) -> tuple[datetime, int]:
+    """When the operator last reserved, and how often it has."""
+    reserved = select(func.max(ChargeEvent.at), func.count()).where(
+        ChargeEvent.charge_id == charge.id, ChargeEvent.event == "reserved"
     )
+    since, times = session.execute(reserved).one()
+    return since or charge.created_at, times
+
+
+def renew_key(session: Session, charge: Charge, evidence: dict[str, Any]) -> None:
+    """The reservation expired: the next one gets a key of its own, and the old key and reference stay as evidence."""
+    before = {"key": charge.key, "ref": charge.operator_ref}
+    charge.key, charge.operator_ref, charge.sent_at = str(uuid.uuid4()), "", None
+    move(session, charge, "expired", {**evidence, "before": before, "key": charge.key})
+
+
+def was_delivered(session: Session, charge: Charge) -> bool:
+    """Whether its order was delivered, so that it was wanted on the invoice."""
+    wanted = select(ChargeEvent.id).where(ChargeEvent.charge_id == charge.id, ChargeEvent.event == "capture_wanted")
+    return session.scalar(wanted.limit(1)) is not None
+
+
+def settling_since(session: Session, charge: Charge, *events: str) -> datetime:
+    """When it was last wanted that a charge be settled: a long preparation is no operator's silence."""
+    asked = events or ("capture_wanted", "void_wanted")
+    wanted = select(func.max(ChargeEvent.at)).where(ChargeEvent.charge_id == charge.id, ChargeEvent.event.in_(asked))
     return session.scalar(wanted) or charge.created_at

@@ -16,6 +16,8 @@ from connectors.contract import (
     OperatorAdapter,
     OperatorCharge,
     OperatorOutcome,
+    OperatorRefund,
+    RefundOutcome,
     Refused,
     Unknown,
     Unreachable,
@@ -56,8 +58,18 @@ class InDoubt:
 Reservation = Reserved | NotReserved | InDoubt
 
 
-def reserve(database: Database, operator: OperatorAdapter, line: str, order_number: str, lease: Lease) -> Reservation:
-    """One attempt to reserve, safe to repeat after any crash. Raises `LeaseLost`."""
+def reserve(
+    database: Database, operator: OperatorAdapter, line: str, order_number: str, lease: Lease, *,
+    delivered: bool = False,
+) -> Reservation:  # fmt: skip
+    """One attempt to reserve, safe to repeat after any crash.
+
+    Args:
+        delivered: the order was delivered, and its reservation expired: what refuses it is a dispute.
+
+    Raises:
+        LeaseLost: somebody else has the task now.
+    """
     with database.transaction() as session:
         outbox.renew(session, lease)
         charge = charges.of_order(session, order_number)
@@ -80,6 +92,8 @@ def reserve(database: Database, operator: OperatorAdapter, line: str, order_numb
     with database.transaction() as session:
         outbox.renew(session, lease)
         charge = charges.of_order(session, order_number)
+        if delivered:
+            return _record_again(session, charge, outcome, first=first)
         return _record(session, charge, outcome, first=first)
 
 
@@ -110,6 +124,22 @@ def _record(session: Session, charge: Charge, outcome: OperatorOutcome, *, first
     return InDoubt(outcome.detail, outcome.retry_after_s)
 
 
+def _record_again(session: Session, charge: Charge, outcome: OperatorOutcome | NotFound, *, first: bool) -> Reservation:
+    """The merchant has delivered: only the operator's certain yes or no ends the wait, and a no is for a person."""
+    if isinstance(outcome, OperatorCharge) and outcome.state in {"reserved", "processing"}:
+        return _record_found(session, charge, outcome, evidence_of(outcome))
+    denied = isinstance(outcome, OperatorCharge)
+    if denied or (isinstance(outcome, Refused) and outcome.code != "credentials"):
+        charges.move(session, charge, "doubted", evidence_of(outcome))
+        log.error("charge_disputed", order=charge.order_number, **evidence_of(outcome))
+        return NotReserved("operator_denied")
+    if first and isinstance(outcome, Unreachable):
+        # Certainly never heard: the next attempt is the first.
+        charge.sent_at = None
+    charges.note(session, charge, "unanswered", evidence_of(outcome))
+    return InDoubt(getattr(outcome, "detail", ""), getattr(outcome, "retry_after_s", None))
+
+
 def _record_found(session: Session, charge: Charge, found: OperatorCharge, evidence: dict[str, Any]) -> Reservation:
     charge.operator_ref = found.ref
     if (found.amount_cents, found.currency) != (charge.amount_cents, charge.currency):
@@ -126,11 +156,12 @@ def _record_found(session: Session, charge: Charge, found: OperatorCharge, evide
     return NotReserved("operator_denied")
 
 
-def evidence_of(outcome: OperatorOutcome | NotFound) -> dict[str, Any]:
+def evidence_of(outcome: OperatorOutcome | RefundOutcome | NotFound) -> dict[str, Any]:
     """An outcome as it is kept with a charge: no secret is ever part of one."""
     content = {"outcome": type(outcome).__name__}
-    if isinstance(outcome, OperatorCharge):
+    if isinstance(outcome, OperatorCharge | OperatorRefund):
         content |= {"ref": outcome.ref, "state": outcome.state, "amount_cents": str(outcome.amount_cents)}
+        content |= {"key": outcome.key, "currency": outcome.currency, "created_at": outcome.created_at.isoformat()}
     elif isinstance(outcome, Refused):
         content |= {"code": outcome.code, "detail": outcome.detail[:500]}
     elif isinstance(outcome, Unreachable | Unknown):

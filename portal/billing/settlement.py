@@ -10,11 +10,11 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from connectors.contract import NotFound, OperatorAdapter, OperatorCharge, OperatorOutcome, Refused
+from connectors.contract import NotFound, OperatorAdapter, OperatorCharge, OperatorOutcome, Refused, Unknown
 from portal import clock, logs, outbox
 from portal.billing import charges
 from portal.billing.charges import Charge
-from portal.billing.reservation import evidence_of
+from portal.billing.reservation import InDoubt, evidence_of, reserve
 from portal.database import Database
 from portal.outbox import Lease
 from portal.rights import holds
@@ -24,28 +24,58 @@ log = logs.get(__name__)
 DEADLINE = timedelta(hours=72)
 LIST_LAG = timedelta(minutes=15)
 """How long a payment may take to show in the operator's list before its absence is believed."""
+SHORTEST_RESERVATION = timedelta(hours=1)
+"""No operator lets a reservation run out sooner: one that is gone before was cancelled, and that is a dispute."""
+MOST_RESERVATIONS = 3
+"""How often a reservation is made again before a person looks into it."""
 
 
-def capture(database: Database, operator: OperatorAdapter, lease: Lease) -> None:
-    """Put a delivered order on the invoice. Raises `LeaseLost`."""
+def capture(database: Database, operator: OperatorAdapter, line: str, lease: Lease) -> None:
+    """Put a delivered order on the invoice, reserved anew where its reservation expired. Raises `LeaseLost`."""
     charge = _held_charge(database, lease)
+    if charge.state == "new":
+        reservation = reserve(database, operator, line, lease.subject, lease, delivered=True)
+        if isinstance(reservation, InDoubt):
+            return _wait_for(database, lease, Unknown(reservation.detail, reservation.retry_after_s))
+        charge = _held_charge(database, lease)
     if charge.state != "reserved":
         return _close(database, lease, charge)
-    outcome: OperatorOutcome | None = None
+    outcome: OperatorOutcome | NotFound | None = None
     if lease.attempts > 1:
         outcome = operator.status(charge.operator_ref)
     if outcome is None or (isinstance(outcome, OperatorCharge) and outcome.state == "reserved"):
         outcome = operator.confirm(charge.operator_ref)
+    if _is_unknown_there(outcome):
+        outcome = _looked_up(operator, charge)
     with database.transaction() as session:
         outbox.renew(session, lease)
-        charge = charges.of_order(session, lease.subject)
-        if isinstance(outcome, OperatorCharge) and outcome.state == "captured":
-            return _captured(session, lease, charge, outcome)
-        # Credentials are mended by an administrator, not by giving up every charge that is due meanwhile.
-        refused = isinstance(outcome, Refused) and outcome.code != "credentials"
-        if refused or (isinstance(outcome, OperatorCharge) and outcome.state in {"voided", "denied"}):
-            return _dispute(session, lease, charge, outcome)
-        return _wait(session, lease, charge, outcome)
+        return _record_capture(session, lease, charges.of_order(session, lease.subject), outcome)
+
+
+def _record_capture(session: Session, lease: Lease, charge: Charge, outcome: OperatorOutcome | NotFound) -> None:
+    if isinstance(outcome, OperatorCharge) and outcome.state == "captured":
+        return _captured(session, lease, charge, outcome)
+    gone = isinstance(outcome, NotFound) or (isinstance(outcome, OperatorCharge) and outcome.state == "voided")
+    if gone and _may_have_expired(session, charge):
+        return _reserve_anew(session, lease, charge, outcome)
+    # Credentials are mended by an administrator, not by giving up every charge that is due meanwhile.
+    refused = isinstance(outcome, Refused) and outcome.code != "credentials"
+    if gone or refused or (isinstance(outcome, OperatorCharge) and outcome.state == "denied"):
+        return _dispute(session, lease, charge, outcome)
+    return _wait(session, lease, charge, outcome)
+
+
+def _may_have_expired(session: Session, charge: Charge) -> bool:
+    """Whether a reservation that is gone ran out, rather than was cancelled by somebody else."""
+    since, times = charges.reserved_since(session, charge)
+    return clock.now() - since > SHORTEST_RESERVATION and times <= MOST_RESERVATIONS
+
+
+def _reserve_anew(session: Session, lease: Lease, charge: Charge, outcome: OperatorOutcome | NotFound) -> None:
+    """The operator keeps one payment for one key, so the next reservation needs another; the old one stays as evidence."""
+    charges.renew_key(session, charge, evidence_of(outcome))
+    log.warning("reservation_expired", order=charge.order_number)
+    outbox.postpone(session, lease, 0, "the reservation expired and is made again")
 
 
 def void(database: Database, operator: OperatorAdapter, lease: Lease) -> None:
@@ -56,6 +86,8 @@ def void(database: Database, operator: OperatorAdapter, lease: Lease) -> None:
     outcome: OperatorOutcome | NotFound = NotFound()
     if charge.operator_ref:
         outcome = operator.cancel(charge.operator_ref)
+        if _is_unknown_there(outcome):
+            outcome = _looked_up(operator, charge)
     elif charge.sent_at:
         outcome = operator.find(charge.key, charge.sent_at)
         if isinstance(outcome, OperatorCharge) and outcome.state in {"reserved", "processing"}:
@@ -73,6 +105,15 @@ def void(database: Database, operator: OperatorAdapter, lease: Lease) -> None:
         return _wait(session, lease, charge, outcome)
 
 
+def _is_unknown_there(outcome: OperatorOutcome | NotFound) -> bool:
+    return isinstance(outcome, Refused) and outcome.code == "expired"
+
+
+def _looked_up(operator: OperatorAdapter, charge: Charge) -> OperatorOutcome | NotFound:
+    """The operator does not know a payment by its reference any more: what does its list say of the key?"""
+    return operator.find(charge.key, charge.sent_at or charge.created_at)
+
+
 def _held_charge(database: Database, lease: Lease) -> Charge:
     with database.transaction() as session:
         outbox.renew(session, lease)
@@ -88,7 +129,6 @@ def _close(database: Database, lease: Lease, charge: Charge) -> None:
 def _captured(session: Session, lease: Lease, charge: Charge, found: OperatorCharge) -> None:
     if (found.amount_cents, found.currency) != (charge.amount_cents, charge.currency):
         return _dispute(session, lease, charge, found)
-    charge.captured_at = clock.now()
     charges.move(session, charge, "captured", evidence_of(found))
     holds.capture_holds(session, charge.order_number)
     log.info("charge_captured", order=charge.order_number, cents=charge.amount_cents)
@@ -99,6 +139,11 @@ def _dispute(session: Session, lease: Lease, charge: Charge, outcome: OperatorOu
     charges.move(session, charge, "doubted", evidence_of(outcome))
     log.error("charge_disputed", order=charge.order_number, **evidence_of(outcome))
     outbox.finish(session, lease)
+
+
+def _wait_for(database: Database, lease: Lease, outcome: OperatorOutcome) -> None:
+    with database.transaction() as session:
+        _wait(session, lease, charges.of_order(session, lease.subject), outcome)
 
 
 def _wait(session: Session, lease: Lease, charge: Charge, outcome: OperatorOutcome | NotFound) -> None:

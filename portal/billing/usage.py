@@ -65,7 +65,8 @@ def _is_new(session: Session, charge: Charge | None, line: LineRejected) -> bool
 
 def _record(session: Session, charge: Charge, line: LineRejected) -> None:
     evidence = {
-        "outcome": "LineRejected", "line_key": line.refund_key or line.key, "file": line.file_number,
+        "outcome": "RefundLineRejected" if line.refund_key else "LineRejected",
+        "line_key": line.refund_key or line.key, "file": line.file_number,
         "code": line.code, "detail": line.detail,
     }  # fmt: skip
     log.error("usage_line_rejected", order=charge.order_number, refund=bool(line.refund_key), **evidence)

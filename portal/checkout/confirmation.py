@@ -105,5 +105,5 @@ def _billable(order: Order, quote: QuoteRow) -> Billable:
         order_number=order.number, amount_cents=order.gross_cents, vat_cents=order.vat_cents, currency=order.currency,
         description=f"{in_language(order.title, 'fr')} - {order.number}"[:200],
         merchant_name=order.seller["name"], merchant_key=order.merchant, category=quote.offer.category,
-        product=quote.offer.offer,
+        product=quote.offer.offer, cost_centre=order.cost_centre,
     )  # fmt: skip

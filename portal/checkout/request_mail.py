@@ -37,7 +37,7 @@ def tell_asker(session: Session, request: PurchaseRequest, address: str, default
     language = account.language[:2].lower() if account.language[:2].lower() in LANGUAGES else default
     with force_locale(language):
         facts = _facts(request, language)
-        by = (decider.name or decider.login) if decider else ""
+        by = (decider.name or decider.login) if decider else gettext("The administrator")
         if request.state == "allowed":
             subject = gettext("Allowed: “%(what)s” (%(amount)s)", **facts)
             text = gettext("%(by)s allows this one purchase. Buy it here:\n%(address)s\n", by=by, address=address)

@@ -131,7 +131,7 @@ def ask(
 
 
 def decide(
-    session: Session, number: str, account: Account, deciders: Deciders, allow: bool, answer: str, days: int
+    session: Session, number: str, account: Account, deciders: Deciders, allow: bool, words: str, days: int
 ) -> PurchaseRequest:
     """Allow or decline a request; an allowance is good for `days` days.
 
@@ -145,15 +145,32 @@ def decide(
         raise Refused("request_own")
     if not deciders.may(request, account):
         raise Refused("request_gone")
-    answer = " ".join(answer.split())[:LONGEST_WORDS]
-    if not allow and not answer:
+    return answer(session, request, f"account {account.id}", account.id, allow, words, days)
+
+
+def answer(
+    session: Session,
+    request: PurchaseRequest,
+    actor: str,
+    decided_by_id: int | None,
+    allow: bool,
+    words: str,
+    days: int,
+) -> PurchaseRequest:
+    """Answer a waiting request; `decided_by_id` is None when the system's administrator does so at a terminal.
+
+    Raises:
+        Refused: `request_gone`, or `request_words` when it is declined without a reason.
+    """
+    words = " ".join(words.split())[:LONGEST_WORDS]
+    if not allow and not words:
         raise Refused("request_words")
     at = clock.now()
     taken = session.execute(
         update(PurchaseRequest)
-        .where(PurchaseRequest.id == request.id, PurchaseRequest.state == "waiting")
+        .where(PurchaseRequest.id == request.id, PurchaseRequest.state == "waiting", PurchaseRequest.expires_at > at)
         .values(
-            state="allowed" if allow else "declined", decided_by_id=account.id, decided_at=at, answer=answer,
+            state="allowed" if allow else "declined", decided_by_id=decided_by_id, decided_at=at, answer=words,
             expires_at=at + timedelta(days=days),
         )
         .returning(PurchaseRequest.id)
@@ -162,7 +179,7 @@ def decide(
         raise Refused("request_gone")
     session.refresh(request)
     action = "request_allowed" if allow else "request_declined"
-    audit.record(session, f"account {account.id}", action, request.number, after={**_said(request), "answer": answer})
+    audit.record(session, actor, action, request.number, after={**_said(request), "answer": words})
     return request
 
 
@@ -210,6 +227,14 @@ def find(session: Session, number: str) -> PurchaseRequest | None:
 def of_account(session: Session, account_id: int, limit: int = 50) -> list[PurchaseRequest]:
     """What somebody has asked, newest first."""
     query = select(PurchaseRequest).where(PurchaseRequest.account_id == account_id)
+    return list(session.scalars(_whole(query.order_by(PurchaseRequest.id.desc()).limit(limit))))
+
+
+def newest(session: Session, *, waiting: bool = False, limit: int = 500) -> list[PurchaseRequest]:
+    """Everybody's requests, the newest first; `waiting`: only those that somebody may still answer."""
+    query = select(PurchaseRequest)
+    if waiting:
+        query = query.where(PurchaseRequest.state == "waiting", PurchaseRequest.expires_at > clock.now())
     return list(session.scalars(_whole(query.order_by(PurchaseRequest.id.desc()).limit(limit))))
 
 

@@ -6,13 +6,16 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import starmap
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal import audit
+from portal.audit import AuditEntry
+from portal.billing import proofs
 from portal.billing.charges import Charge
-from portal.checkout.orders import OPEN_STATES, DeliveryRow, Order
+from portal.checkout.orders import MOVES, OPEN_STATES, DeliveryRow, Order, OrderEvent
 from portal.checkout.storage import Storage
 from portal.database import Database
 from portal.mail.messages import Mail
@@ -23,15 +26,16 @@ from portal.rights.holds import CeilingUse, Hold
 
 @dataclass(frozen=True)
 class Breach:
-    """One broken promise: the invariant's number in the design, what it is about, and the facts."""
+    """One broken promise: the invariant's number in the design, what it is about, the facts, and the code of why if that is known."""
 
     invariant: int
     subject: str
     detail: str
+    because: str = ""
 
 
 def verify(database: Database, storage: Storage) -> list[Breach]:
-    """Check invariants 1 to 5, 7 and 8; the books of the others (6) are compared by `books`."""
+    """Check every invariant on our own books; those of the operator and the merchants are compared by `books`."""
     with database.reading() as session:
         return [
             *_one_order_a_token(session),
@@ -39,6 +43,9 @@ def verify(database: Database, storage: Storage) -> list[Breach]:
             *_deliveries_charged(session),
             *_nothing_charged_undelivered(session),
             *_confirmed_price_kept(session),
+            *starmap(Breach, proofs.ledger_agrees(session)),
+            *starmap(Breach, proofs.refunds_agree(session)),
+            *_nothing_missing(session),
             *_history_intact(session, storage),
             *_nothing_forgotten(session),
         ]
@@ -89,19 +96,17 @@ def _deliveries_charged(session: Session) -> Iterator[Breach]:
     )
     for order, charge in session.execute(delivered):
         if charge is None:
-            yield Breach(3, order.number, "delivered without a charge")
-        elif charge.state in {"new", "voided"}:
-            yield Breach(3, order.number, f"delivered, but its charge is {charge.state}")
+            yield Breach(3, order.number, "delivered without a charge: it is missing")
+        elif charge.state == "voided":
+            yield Breach(3, order.number, f"delivered, but its charge is {charge.state} and not written off")
     for (number,) in session.execute(select(Order.number).where(Order.state == "delivered", ~Order.deliveries.any())):
         yield Breach(3, number, "delivered without a delivery")
 
 
 def _nothing_charged_undelivered(session: Session) -> Iterator[Breach]:
-    captured = (
-        select(Charge, Order)
-        .outerjoin(Order, Charge.order_number == Order.number)
-        .where(Charge.state.in_(["captured", "refunding", "refunded"]))
-    )
+    # What was refunded in full, or is about to be, has been set right.
+    kept = Charge.captured_at.is_not(None) & Charge.state.not_in(["refunding", "refunded", "written_off"])
+    captured = select(Charge, Order).outerjoin(Order, Charge.order_number == Order.number).where(kept)
     for charge, order in session.execute(captured):
         if order is None or order.state != "delivered":
             yield Breach(4, charge.order_number, f"captured, but the order is {order.state if order else 'missing'}")
@@ -114,6 +119,28 @@ def _confirmed_price_kept(session: Session) -> Iterator[Breach]:
             yield Breach(
                 5, order.number, f"confirmed {confirmed}, order {order.gross_cents}, charge {charge.amount_cents}"
             )
+
+
+def _nothing_missing(session: Session) -> Iterator[Breach]:
+    """Orders, charges, their events and the journal each know what the others tell of."""
+    charged = {number for (number,) in session.execute(select(Charge.order_number))}
+    ordered = {row.number: (row.id, row.state) for row in session.execute(select(Order.id, Order.number, Order.state))}
+    journalled = set(session.scalars(select(AuditEntry.subject).where(AuditEntry.action == "order_accepted")))
+    for number in sorted(ordered.keys() - charged):
+        yield Breach(7, number, f"the charge of this order ({ordered[number][1]}) is missing")
+    for number in sorted(charged - ordered.keys()):
+        yield Breach(7, number, "the order of this charge is missing")
+    for number in sorted(journalled - ordered.keys()):
+        yield Breach(7, number, "the journal tells of this order, and it is missing")
+    for number in sorted(ordered.keys() - journalled):
+        yield Breach(7, number, "the journal does not tell of this order")
+    yield from starmap(Breach, proofs.history_of_charges(session))
+    standing = {order_id: (number, state) for number, (order_id, state) in ordered.items()}
+    events = session.execute(
+        select(OrderEvent.order_id, OrderEvent.event, OrderEvent.state)
+        .order_by(OrderEvent.order_id, OrderEvent.id).execution_options(yield_per=proofs.AT_A_TIME)
+    )  # fmt: skip
+    yield from starmap(Breach, proofs.retold("order", events, ("accepted", "accepted"), MOVES, standing))
 
 
 def _history_intact(session: Session, storage: Storage) -> Iterator[Breach]:
@@ -136,7 +163,9 @@ def _nothing_forgotten(session: Session) -> Iterator[Breach]:
     for order, charge in session.execute(select(Order, Charge).join(Charge, Charge.order_number == Order.number)):
         if order.state in OPEN_STATES:
             needed = "purchase"
-        elif order.state == "delivered" and charge.state == "reserved":
+        elif charge.state == "refunding":
+            needed = "refund"
+        elif order.state == "delivered" and charge.state in {"new", "reserved"}:
             needed = "capture"
         elif order.state == "failed" and charge.state in {"new", "reserved"}:
             needed = "void"

@@ -6,6 +6,7 @@ from flask import Blueprint, Flask, Response, abort, redirect, render_template, 
 from flask.typing import ResponseReturnValue
 
 from connectors.contract import Buyer
+from portal.billing import refunds
 from portal.catalog.browsing import visible_offer
 from portal.checkout import orders, request_views
 from portal.checkout.confirmation import accept
@@ -139,7 +140,9 @@ def receipt(number: str) -> ResponseReturnValue:
     order = _own_order(number)
     if order.state != "delivered":
         abort(404)
-    return render_template("checkout/receipt.html", order=order)
+    with installation().database.reading() as session:
+        given_back = refunds.confirmed(session, number)
+    return render_template("checkout/receipt.html", order=order, refunds=given_back)
 
 
 def _open_panel(slug: str) -> Panel:

@@ -1,92 +1,136 @@
-"""`portal charges`, `portal verify` and `portal audit`: the money, and the proof that it is right."""
+"""`portal verify` and `portal audit`: the proof that the money is right, and who did what."""
 
 from __future__ import annotations
 
+import json
+import sys
+from dataclasses import asdict
 from datetime import date
+from typing import Any
 
 import click
-from sqlalchemy import select
+from rich.console import Console
+from rich.progress import Progress
 
 from portal import audit as journal
 from portal.admin import journal as book
-from portal.billing.charges import Charge
-from portal.billing.worker import work_once
-from portal.checkout.books import compare
+from portal.checkout.books import Books, Period, compare
+from portal.checkout.verification import Breach
 from portal.checkout.verification import verify as prove
 from portal.commands.context import json_option, opened, print_rows
 from portal.commands.ending import FOUND_WRONG
-from portal.commands.language import say
-from portal.commands.rights_options import DayType
-from portal.outbox import Task
+from portal.commands.language import say, terminal_language
+from portal.commands.rights_options import DayType, instants
+from portal.installation import Installation
+from portal.money import format_money
 
 
 def register(group: click.Group) -> None:
-    """Add `charges`, `verify` and `audit`."""
-    group.add_command(charges)
+    """Add `verify` and `audit`."""
     group.add_command(verify)
     group.add_command(audit)
 
 
-@click.group(help=say("Charges to the operator."))
-def charges() -> None:
-    """Commands on charges."""
-
-
-@charges.command("list", help=say("Every charge with its state."))
-@click.option("--state", default="", help=say("Only this state."))
-@json_option
-def list_charges(state: str, as_json: bool) -> None:
-    with opened() as installation, installation.database.reading() as session:
-        query = select(Charge).order_by(Charge.id.desc())
-        rows = [
-            {"order": charge.order_number, "state": charge.state, "amount_cents": charge.amount_cents,
-             "merchant": charge.merchant_name, "operator_ref": charge.operator_ref, "created_at": charge.created_at}
-            for charge in session.scalars(query.where(Charge.state == state) if state else query)
-        ]  # fmt: skip
-    print_rows(rows, as_json=as_json, empty=say("There is no charge."))
-
-
-@charges.command(help=say("Do now everything that is due: carry on, capture, void."))
-def push() -> None:
-    with opened() as installation:
-        done = 0
-        while work_once(installation.database, installation.owner, installation.handlers):
-            done += 1
-        with installation.database.reading() as session:
-            waiting = len(session.scalars(select(Task.id).where(Task.done_at.is_(None))).all())
-    click.echo(say("%(done)s tasks done or tried; %(waiting)s wait for later.", done=done, waiting=waiting))
+EXPLANATIONS = {
+    "unknown_here": say("nobody here knows this order"),
+    "not_there": say(
+        "it is booked here and not in the other book: its list may lag behind, or the line was lost there"
+    ),
+    "other_amount": say("both books have the line, with another amount"),
+    "charge_disputed": say("the charge is a dispute that waits for a decision"),
+    "charge_written_off": say("it was written off here, and charged there all the same"),
+    "charge_voided": say("it was cancelled here, and charged there all the same"),
+    "charge_new": say("the charge was not reserved here yet"),
+    "charge_reserved": say("the charge was not noted here yet"),
+    "charge_missing": say("the charge of this order is missing here"),
+    "order_disputed": say("the order is a dispute that waits for a decision"),
+    "order_failed": say("the purchase failed here, and was delivered there all the same"),
+    "order_missing": say("the order is missing here"),
+    "refund_in_doubt": say("a refund is in doubt and waits for a decision"),
+    "refund_by_others": say("more was given back there than was asked for here"),
+    "refund_not_there": say("it was confirmed here as given back, and is not in the operator's list"),
+}
 
 
 @click.command(help=say("Prove that the books are right; with --books also against the operator's and the merchants'."))
 @click.option("--books", is_flag=True, help=say("Compare with the operator's and the merchants' books."))
-def verify(books: bool) -> None:
+@click.option("--from", "first", type=DayType(), help=say("The first day of purchases that --books compares."))
+@click.option("--until", "last", type=DayType(), help=say("The last day of purchases that --books compares."))
+@json_option
+def verify(books: bool, first: date | None, last: date | None, as_json: bool) -> None:
+    compared = None
     with opened() as installation:
         breaches = prove(installation.database, installation.storage)
         if books:
-            compared = compare(installation.means)
+            starts, ends = instants(first, last, installation.settings.portal.zone)
+            compared = _compare(installation, Period(starts, ends))
             breaches += compared.differences
-            for name, lines in compared.lines.items():
-                cents = compared.totals[name]
-                click.echo(say("%(name)s: %(lines)s lines, %(cents)s cents", name=name, lines=lines, cents=cents))
-            if compared.moving:
-                click.echo(
-                    say(
-                        "Still on their way, and not compared until they have arrived: %(numbers)s",
-                        numbers=", ".join(sorted(compared.moving)),
-                    )
-                )
+    if as_json:
+        click.echo(json.dumps(_as_json(breaches, compared), ensure_ascii=False, indent=2, default=str))
+    else:
+        _tell(breaches, compared)
+    if breaches:
+        raise SystemExit(FOUND_WRONG)
+
+
+def _compare(installation: Installation, period: Period) -> Books:
+    """With a bar on a terminal: every payment is asked for its refunds."""
+    if not sys.stderr.isatty():
+        return compare(installation.means, period)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(say("Reading the other books"), total=None)
+        return compare(installation.means, period, lambda: progress.advance(task))
+
+
+def _tell(breaches: list[Breach], compared: Books | None) -> None:
+    for name, lines in (compared.lines if compared else {}).items():
+        cents = compared.totals[name] if compared else 0
+        click.echo(say("%(name)s: %(lines)s lines, %(cents)s cents", name=name, lines=lines, cents=cents))
+    if compared and compared.moving:
+        click.echo(
+            say(
+                "Still on their way, and not compared until they have arrived: %(numbers)s",
+                numbers=", ".join(sorted(compared.moving)),
+            )
+        )
+    for line in compared.explained if compared else []:
+        click.echo(
+            say(
+                "%(number)s: delivered by %(merchant)s for %(amount)s and written off by %(by)s: %(reason)s",
+                number=line.order, merchant=line.merchant, by=line.by, reason=line.reason,
+                amount=format_money(line.amount_cents, line.currency, terminal_language()),
+            )
+        )  # fmt: skip
     for breach in breaches:
         click.echo(
             say(
                 "Invariant %(number)s broken, %(subject)s: %(detail)s",
-                number=breach.invariant,
-                subject=breach.subject,
-                detail=breach.detail,
+                number=breach.invariant, subject=breach.subject, detail=_detail(breach),
             )
-        )
-    if breaches:
-        raise SystemExit(FOUND_WRONG)
-    click.echo(say("Everything agrees."))
+        )  # fmt: skip
+    if not breaches:
+        click.echo(say("Everything agrees."))
+
+
+def _detail(breach: Breach) -> str:
+    """The facts, and the explanation where there is one."""
+    known = EXPLANATIONS.get(breach.because)
+    return f"{breach.detail} ({known})" if known else breach.detail
+
+
+def _as_json(breaches: list[Breach], compared: Books | None) -> dict[str, Any]:
+    found = [
+        {"invariant": breach.invariant, "subject": breach.subject, "detail": breach.detail,
+         "because": breach.because}
+        for breach in breaches
+    ]  # fmt: skip
+    content: dict[str, Any] = {"breaches": found}
+    if compared:
+        content |= {
+            "lines": compared.lines, "totals": compared.totals, "moving": sorted(compared.moving),
+            "written_off": [asdict(line) for line in compared.explained],
+        }  # fmt: skip
+    return content
 
 
 @click.group(help=say("The audit journal."))
@@ -112,10 +156,18 @@ def list_audit(about: str, action: str, first: date | None, last: date | None, a
 
 
 @audit.command("verify", help=say("Verify the chain of the journal; name its first broken line."))
-def verify_audit() -> None:
+@click.option("--hash", "digest", default="", help=say("Also look for this hash, as a daily log line noted it."))
+def verify_audit(digest: str) -> None:
     with opened() as installation, installation.database.reading() as session:
         broken = journal.first_broken(session)
+        newest = journal.newest(session)
+        known = not digest or journal.has_hash(session, digest.strip().lower())
     if broken:
         click.echo(say("The chain is broken at entry %(id)s of %(at)s.", id=broken.id, at=broken.at))
+    if not known:
+        click.echo(say("No entry has this hash: the journal was rewritten or cut since it was noted."))
+    if broken or not known:
         raise SystemExit(FOUND_WRONG)
     click.echo(say("The chain verifies."))
+    if newest:
+        click.echo(say("Newest entry: %(id)s, %(hash)s", id=newest.id, hash=newest.hash))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, MetaData
 
 from portal.database import Base, Database, one_at_a_time
 
@@ -17,10 +19,13 @@ FOLDER = Path(__file__).parent
 ROOMS_WITH_TABLES = (
     "portal.audit",
     "portal.billing.charges",
+    "portal.billing.ledger",
+    "portal.billing.refunds",
     "portal.catalog.offers",
     "portal.checkout.orders",
     "portal.checkout.quotes",
     "portal.checkout.requests",
+    "portal.daily",
     "portal.directory.accounts",
     "portal.directory.sessions",
     "portal.directory.throttle",
@@ -76,9 +81,28 @@ def upgrade(database: Database) -> None:
     if at is not None and at not in {revision.revision for revision in script.walk_revisions()}:
         raise NewerSchema(at)
     config = configuration()
-    with database.engine.execution_options(begin="BEGIN IMMEDIATE").connect() as connection:
+    with database.engine.execution_options(begin="BEGIN IMMEDIATE").connect() as connection, _rebuilding(connection):
         # Several machines may start at one moment; whoever comes second finds nothing left to do.
         one_at_a_time(connection, "schema")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
+
+
+@contextmanager
+def _rebuilding(connection: Connection) -> Iterator[None]:
+    """Let SQLite build a table anew that others point at.
+
+    It changes a constraint only so, and dropping the old table would break every key that points there.
+    Nothing can be said about that within a transaction (https://www.sqlite.org/lang_altertable.html, 7).
+    """
+    driver = connection.connection.driver_connection
+    if connection.dialect.name != "sqlite" or driver is None:
+        yield
+        return
+    driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        driver.execute("PRAGMA foreign_keys = ON")

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, bindparam, or_, select
-from sqlalchemy.orm import Mapped, Session, contains_eager, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, contains_eager, mapped_column, relationship, selectinload
 
 from portal import audit, clock
 from portal.database import Base, UtcDateTime
@@ -119,9 +119,17 @@ LIVE = (
     .where(Ceiling.ended_at.is_(None))
     .order_by(Ceiling.id)
 )
-APPLYING = LIVE.where(
-    or_(Ceiling.who == "everyone", GroupRow.key.in_(bindparam("keys", expanding=True))),
-    covering(Ceiling.scope_kind, Ceiling.scope_value),
+# Mostly their groups are at hand already, from the rules just read; a second copy of each row would cost more.
+APPLYING = (
+    select(Ceiling)
+    .outerjoin(Ceiling.group)
+    .options(selectinload(Ceiling.group))
+    .where(
+        Ceiling.ended_at.is_(None),
+        or_(Ceiling.who == "everyone", GroupRow.key.in_(bindparam("keys", expanding=True))),
+        covering(Ceiling.scope_kind, Ceiling.scope_value),
+    )
+    .order_by(Ceiling.id)
 )
 
 

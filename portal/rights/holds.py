@@ -96,6 +96,14 @@ TAKE = (
     .values(held_cents=CeilingUse.held_cents + bindparam("the_amount", type_=Integer))
     .returning(CeilingUse.id)
 )
+USED = select(
+    CeilingUse.ceiling_id, CeilingUse.subject, CeilingUse.period_start,
+    CeilingUse.held_cents + CeilingUse.captured_cents, CeilingUse.extra_cents,
+).where(
+    CeilingUse.ceiling_id.in_(bindparam("ceilings", expanding=True)),
+    CeilingUse.subject.in_(bindparam("subjects", expanding=True)),
+    CeilingUse.period_start.in_(bindparam("starts", expanding=True)),
+)  # fmt: skip
 KEEP = insert(Hold).values(
     order_number=bindparam("the_order"), ceiling_use_id=bindparam("the_use"), amount_cents=bindparam("the_amount"),
     extra_cents=bindparam("the_extra"), given_back_cents=0, state="held", at=bindparam("the_at", type_=UtcDateTime),
@@ -139,14 +147,9 @@ def rooms_under(
     starts = {ceiling.period: _start(ceiling, at, zone) for ceiling in ceilings if ceiling.period != "purchase"}
     uses: dict[tuple[int, str, datetime], tuple[int, int]] = {}
     if counted:
-        query = select(
-            CeilingUse.ceiling_id, CeilingUse.subject, CeilingUse.period_start,
-            CeilingUse.held_cents + CeilingUse.captured_cents, CeilingUse.extra_cents,
-        ).where(
-            CeilingUse.ceiling_id.in_(counted), CeilingUse.subject.in_(["group", f"account {account_id}"]),
-            CeilingUse.period_start.in_(set(starts.values())),
-        )  # fmt: skip
-        uses = {(row[0], row[1], row[2]): (row[3], row[4]) for row in session.execute(query)}
+        subjects = ["group", f"account {account_id}"]
+        asked = {"ceilings": counted, "subjects": subjects, "starts": list(set(starts.values()))}
+        uses = {(row[0], row[1], row[2]): (row[3], row[4]) for row in session.connection().execute(USED, asked)}
     rooms = []
     for ceiling in ceilings:
         if ceiling.period == "purchase":

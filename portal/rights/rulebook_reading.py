@@ -7,7 +7,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from portal.directory.answers import Group
@@ -48,6 +49,23 @@ class _WrongKey(Exception):
     def __init__(self, key: str, code: str, **facts: object) -> None:
         super().__init__(code)
         self.key, self.code, self.facts = key, code, facts
+
+
+class Groups(Protocol):
+    """The part of the directory that a rule file asks."""
+
+    def group(self, reference: Group) -> Group | None:
+        """The group as it is now. Raises `DirectoryUnknown`."""
+
+
+def resolver(directory: Groups) -> Resolve:
+    """Each group of a file, asked of the directory once."""
+
+    @cache
+    def resolve(dn: str, identifier: str) -> Group | None:
+        return directory.group(Group(dn, identifier))
+
+    return resolve
 
 
 def read(text: str, resolve: Resolve, zone: ZoneInfo) -> Rulebook:

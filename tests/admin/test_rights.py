@@ -45,6 +45,33 @@ def test_a_right_with_its_ceiling_is_previewed_saved_and_undone(admin, installat
     assert said(installation) == before
 
 
+def test_a_ceiling_for_everyone_needs_no_group_and_may_leave_vat_out(admin, installation):
+    admin.get("/admin/rights")
+    everyone = {
+        "what": "ceiling",
+        "who": "everyone",
+        "scope": "all",
+        "period": "day",
+        "limit": "30",
+        "vat": "without",
+        "warn": "0",
+    }
+    admin.post("/admin/rights/preview", **everyone)
+    assert "Tout le monde : jusqu'à 30,00" in admin.text.replace("\xa0:", " :")
+    assert "hors TVA" in admin.text or "TVA non comprise" in admin.text
+    admin.post("/admin/rights", **everyone)
+
+    with installation.database.reading() as session:
+        (made,) = live_ceilings(session)
+    assert (made.who, made.group, made.limit_cents, made.with_vat, made.warn_percent) == (
+        "everyone",
+        None,
+        3000,
+        False,
+        0,
+    )
+
+
 def test_what_is_saved_holds_for_the_very_next_purchase(admin, app, installation):
     aicha = Visitor(app)
     aicha.sign_in("aicha.benali")
@@ -76,7 +103,8 @@ def test_a_group_is_found_as_one_types_with_how_many_are_in_it(admin):
     ({"limit": "much"}, "n'est pas un montant"), ({"limit": "-5"}, "n'est pas un montant"),
     ({"what": "ceiling"}, "Un plafond demande un montant"), ({"what": "deny-buy", "limit": "5"}, "Un montant n'a de sens"),
     ({"first": "2026-12-02", "last": "2026-12-01"}, "précède le premier"), ({"scope": "offer:nobody/nothing"}, ""),
-    ({"what": "sell"}, ""), ({"group": "cn=nobody,dc=acme"}, "Choisissez un groupe"),
+    ({"what": "sell"}, ""), ({"who": "everyone"}, "Seul un plafond peut valoir pour tous"),
+    ({"warn": "101"}, "de 0 (jamais) à 100"), ({"vat": "some"}, ""), ({"group": "cn=nobody,dc=acme"}, "Choisissez un groupe"),
     ({"group": ""}, "Choisissez un groupe"), ({"group": "", "group_text": "*)(cn=*"}, "Choisissez un groupe"),
     ({"group": "", "group_text": "compt"}, "3 membres"),
 ])  # fmt: skip

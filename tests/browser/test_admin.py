@@ -102,7 +102,15 @@ def test_no_violation_on_the_screens_of_an_administrator(
     page.locator(".found button").first.click()
     page.locator("form.confirm").wait_for()
     look_at(page, "the preview", found)
-    for name in ("ceilings", "people?q=le", "journal", "rights/1/remove"):
+    for name in (
+        "ceilings",
+        "people?q=le",
+        "journal",
+        "rights/1/remove",
+        "delegations",
+        "rule-file",
+        "directory?look=1",
+    ):
         page.goto(address + "/admin/" + name)
         look_at(page, name, found)
     page.goto(address + "/admin/people?q=lef")
@@ -111,7 +119,7 @@ def test_no_violation_on_the_screens_of_an_administrator(
     look_at(page, "person", found)
     context.close()
 
-    assert len(found) == 11
+    assert len(found) == 14
     assert {name: faults for name, faults in found.items() if faults} == {}
 
 

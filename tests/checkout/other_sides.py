@@ -17,6 +17,7 @@ from connectors.contract import (
     NotDone,
     NotFound,
     OperatorCharge,
+    OperatorRefund,
     Pending,
     Refused,
     Unknown,
@@ -90,6 +91,7 @@ class Operator:
 
     faults: Faults = field(default_factory=Faults)
     book: dict[str, OperatorCharge] = field(default_factory=dict)
+    refunds: dict[str, OperatorRefund] = field(default_factory=dict)
 
     def prepare(self, charge: contract.ChargeRequest) -> contract.OperatorOutcome:
         fault = self.faults.before(*ANYWHERE, "unreachable", "refused", "credentials", "processing", "duplicate")
@@ -140,6 +142,38 @@ class Operator:
 
     def list_charges(self, since: datetime) -> Iterator[OperatorCharge]:
         yield from self.book.values()
+
+    def refund(self, ref: str, amount_cents: int, key: str) -> contract.RefundOutcome:
+        fault = self.faults.before(*ANYWHERE, "unreachable", "credentials", "refused", "processing")
+        if answer := _unheard(fault, "denied" if fault == "refused" and key not in self.refunds else ""):
+            return answer
+        paid = self.of_ref(ref)
+        if key not in self.refunds:
+            if paid.state != "captured" or self.given_back(ref) + amount_cents > paid.amount_cents:
+                return Refused("amount")
+            state: Any = "processing" if fault == "processing" else "done"
+            self.refunds[key] = OperatorRefund(f"re-{key}", key, ref, state, amount_cents, paid.currency, clock.now())
+        said = self.refunds[key]
+        self.faults.after(fault)
+        return Unknown("the reply is lost") if fault == "lost_after" else said
+
+    def find_refund(self, ref: str, key: str) -> contract.RefundOutcome | NotFound:
+        fault = self.faults.before("lost_before", "credentials", "not_listed", "denied", "stall_before", "crash_before")
+        if answer := _unheard(fault):
+            return answer
+        found = self.refunds.get(key)
+        if found is None or (fault == "not_listed" and clock.now() - found.created_at < LIST_LAG):
+            return NotFound()
+        if found.state == "processing":
+            self.refunds[key] = replace(found, state="denied" if fault == "denied" else "done")
+        return self.refunds[key]
+
+    def list_refunds(self, ref: str) -> Iterator[OperatorRefund]:
+        yield from (refund for refund in self.refunds.values() if refund.charge_ref == ref)
+
+    def given_back(self, ref: str) -> int:
+        """What of a payment was or is being given back, in cents."""
+        return sum(made.amount_cents for made in self.list_refunds(ref) if made.state != "denied")
 
     def of_ref(self, ref: str) -> OperatorCharge:
         return self.book[ref.removeprefix("op-")]

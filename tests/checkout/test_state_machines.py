@@ -43,13 +43,16 @@ accepted failed, fulfilling failed, preparing failed,
 accepted disputed, fulfilling disputed, preparing disputed
 """
 CHARGE_MOVES = """
-new reserved, reserved captured, captured refunded, captured refunding, refunding refunded,
-new voided, reserved voided,
-new disputed, reserved disputed, captured disputed, refunding disputed
+new reserved, reserved captured, captured refunding, refunding refunded, refunding captured,
+reserved new, new voided, reserved voided,
+new disputed, reserved disputed, captured disputed, refunding disputed,
+disputed new, disputed reserved, disputed captured, disputed refunding, disputed voided,
+disputed written_off, voided written_off
 """
 
 
 DONE = ("delivered", "captured")
+REFUNDED = ("delivered", "refunded")
 
 
 class Trouble(NamedTuple):
@@ -116,6 +119,15 @@ class Purchases(RuleBasedStateMachine):
         for _ in range(tasks):
             self.world.work()
 
+    @rule(which=st.integers(0, 9), cents=st.sampled_from((1, 240, 600, None)), trouble=TROUBLE)
+    def somebody_asks_for_a_refund(self, which: int, cents: int | None, trouble: Trouble) -> None:
+        numbers = sorted(self.world.ends())
+        if not numbers:
+            return
+        self.expect(trouble)
+        self.world.ask_refund(numbers[which % len(numbers)], cents)
+        self.world.work()
+
     @invariant()
     def nothing_is_broken(self) -> None:
         if hasattr(self, "world"):
@@ -135,9 +147,11 @@ def assert_rest(world: World, *, peaceful: bool = False) -> None:
     assert world.broken() == []
     ends = world.ends()
     if peaceful:
-        assert set(ends.values()) <= {DONE}
+        assert set(ends.values()) <= {DONE, REFUNDED}
     disputed = {number for number, states in ends.items() if "disputed" in states}
-    assert {states for number, states in ends.items() if number not in disputed} <= {DONE, ("failed", "voided")}
+    assert {states for number, states in ends.items() if number not in disputed} <= {
+        DONE, REFUNDED, ("failed", "voided"),
+    }  # fmt: skip
     assert {breach.subject for breach in compare(world.means).differences} <= disputed
     left = {charge.reference for charge in world.operator.book.values() if charge.state in {"processing", "reserved"}}
     assert left <= disputed, "an amount stays reserved for nothing"
@@ -223,6 +237,17 @@ def test_a_death_at_any_commit_around_a_refusal_leaves_nothing_reserved(commits,
 
     assert_rest(world)
     assert world.ends()[number] in {DONE, ("failed", "voided")}
+
+
+def test_what_expired_meanwhile_is_reserved_again_and_captured(world):
+    number = world.confirm(world.ask_price(1, 1_000), 1)
+    world.pass_time(4_000)
+    world.operator.faults.coming += ["expired"]
+    world.work()
+
+    assert_rest(world)
+    assert world.ends()[number] == DONE
+    assert sorted(charge.state for charge in world.operator.book.values()) == ["captured", "voided"]
 
 
 def test_wrong_credentials_delay_a_capture_and_never_dispute_it(world):

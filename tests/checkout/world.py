@@ -18,7 +18,9 @@ from structlog.testing import capture_logs
 
 from connectors.contract import Offer
 from portal import clock, outbox
+from portal.billing import charges, refunds
 from portal.billing.charges import Charge
+from portal.billing.refunding import refund
 from portal.billing.settlement import capture, void
 from portal.billing.worker import run_leased, work_once
 from portal.catalog.merchants import Merchants
@@ -50,6 +52,7 @@ LIMIT_CENTS = 3_000
 WORDS = {"fr": "Offre", "en": "Offer"}
 START = datetime(2026, 10, 20, 9, 0, tzinfo=UTC)
 STALL = timedelta(seconds=outbox.LEASE_S + 30)
+CHARGED = {"captured", "refunding", "refunded", "disputed"}
 Result = TypeVar("Result")
 
 
@@ -134,8 +137,9 @@ class World:
         self.means = Means(self.database, Merchants({"m": self.loaded}), self.operator, "+33100000000", Storage(folder))
         self.handlers = {
             "purchase": self._noticing(lambda lease: advance(self.means, lease.subject, lease)),
-            "capture": self._noticing(lambda lease: capture(self.database, self.operator, lease)),
+            "capture": self._noticing(lambda lease: capture(self.database, self.operator, self.means.line, lease)),
             "void": self._noticing(lambda lease: void(self.database, self.operator, lease)),
+            "refund": self._noticing(lambda lease: refund(self.database, self.operator, lease)),
         }
         self.prices: dict[str, int] = {}
         self.numbers: dict[str, str] = {}
@@ -193,6 +197,18 @@ class World:
             assert expected == "accepted"
             self.alive(lambda: run_leased(self.database, self.handlers, accepted.lease))
         return accepted.number
+
+    def ask_refund(self, number: str, cents: int | None) -> str:
+        """Somebody of finance asks for a refund; returns why not, "" when it is asked for."""
+        try:
+            self.alive(lambda: self._ask_refund(number, cents))
+        except Refused as refusal:
+            return refusal.reason.code
+        return ""
+
+    def _ask_refund(self, number: str, cents: int | None) -> None:
+        with self.database.transaction() as session:
+            refunds.ask(session, "account 9", charges.of_order(session, number), cents, "broken")
 
     def pass_time(self, seconds: int) -> None:
         """Time goes by, and nobody does anything."""
@@ -264,8 +280,10 @@ class World:
     def _spent(self, session: Session) -> dict[tuple[int, int], int]:
         """What both employees together have bought or may still have to pay, in cents by week."""
         spent: dict[tuple[int, int], int] = {}
-        for order in session.scalars(select(Order).where(Order.state != "failed")):
-            spent[_week(order.created_at)] = spent.get(_week(order.created_at), 0) + order.gross_cents
+        kept = select(Order, Charge).join(Charge, Charge.order_number == Order.number).where(Order.state != "failed")
+        for order, charge in session.execute(kept):
+            cents = order.gross_cents - charge.refunded_cents
+            spent[_week(order.created_at)] = spent.get(_week(order.created_at), 0) + cents
         return spent
 
     def broken(self) -> list[str]:
@@ -276,7 +294,7 @@ class World:
         wrong = [*self.wrong]
         with self.database.reading() as session:
             orders = {order.number: order for order in session.scalars(select(Order))}
-            charges = list(session.scalars(select(Charge)))
+            every = list(session.scalars(select(Charge)))
             live = {(task.kind, task.subject) for task in session.scalars(select(Task).where(Task.done_at.is_(None)))}
             spent = self._spent(session)
             full = session.scalars(
@@ -286,17 +304,21 @@ class World:
         if len({order.token for order in orders.values()}) < len(orders):
             wrong.append("1: a token has made two orders")
         wrong += [f"2: {cents} in {week}" for week, cents in spent.items() if cents > LIMIT_CENTS]
-        if sorted(orders) != sorted(charge.order_number for charge in charges):
+        if sorted(orders) != sorted(charge.order_number for charge in every):
             wrong.append("3: orders and charges are not one to one")
-        for charge in charges:
+        for charge in every:
             order, number = orders[charge.order_number], charge.order_number
             if order.is_open and ("purchase", number) not in live:
                 wrong.append(f"8: {number} is {order.state}, and nobody will carry it on")
-            on_its_way = charge.state == "reserved" and ("capture", number) in live
-            if order.state == "delivered" and not (on_its_way or charge.state in {"captured", "disputed"}):
+            on_its_way = charge.state in {"new", "reserved"} and ("capture", number) in live
+            if order.state == "delivered" and not (on_its_way or charge.state in CHARGED):
                 wrong.append(f"3: {number} is delivered, its charge is {charge.state}")
             if charge.state == "captured" and order.state != "delivered":
                 wrong.append(f"4: {number} is captured, but {order.state}")
+            if charge.state == "refunding" and ("refund", number) not in live:
+                wrong.append(f"8: {number} is being refunded, and nobody will carry it on")
+            if charge.refunded_cents > self.operator.given_back(charge.operator_ref):
+                wrong.append(f"6: {number} is refunded here and not there")
             if max(charge.amount_cents, order.gross_cents) > self.prices[order.token]:
                 wrong.append(f"5: {number} costs more than was confirmed")
         for theirs in self.operator.book.values():
@@ -305,6 +327,9 @@ class World:
                 wrong.append(f"4: {order.number} is captured at the operator, but {order.state}")
             if theirs.amount_cents > self.prices[order.token]:
                 wrong.append(f"5: the operator has {theirs.amount_cents} for {order.number}")
+        for theirs in self.operator.book.values():
+            if self.operator.given_back(theirs.ref) > theirs.amount_cents:
+                wrong.append(f"5: more than {theirs.reference} cost was given back")
         keys = [made.key for made in self.merchant.made]
         if len(keys) > len(set(keys)):
             wrong.append("8: a merchant was made to deliver twice")

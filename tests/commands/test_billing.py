@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 from sqlalchemy import select, update
 
 from demo.companies import COMPANIES
 from portal.audit import AuditEntry
-from portal.billing.charges import Charge
-from portal.checkout.orders import DeliveryRow, Order
+from portal.billing.charges import Charge, ChargeEvent
+from portal.billing.ledger import LedgerLine
+from portal.checkout.orders import DeliveryRow, Order, OrderEvent
 from portal.rights.holds import CeilingUse
 
 SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
@@ -80,6 +83,11 @@ def test_a_book_that_cannot_be_read_is_no_agreement(bought, company):
     (7, lambda: update(AuditEntry).where(AuditEntry.id == 2).values(actor="somebody else")),
     (7, lambda: update(DeliveryRow).values(sha256="0" * 64)),
     (8, lambda: update(Charge).values(state="reserved")),
+    (6, lambda: update(LedgerLine).where(LedgerLine.account == "expense").values(amount_cents=1)),
+    (6, lambda: update(Charge).values(refunded_cents=1)),
+    (8, lambda: update(Charge).values(state="refunding")),
+    (7, lambda: update(ChargeEvent).where(ChargeEvent.event == "captured").values(state="reserved")),
+    (7, lambda: update(OrderEvent).where(OrderEvent.event == "reserved").values(event="something")),
 ])  # fmt: skip
 def test_each_broken_promise_is_found(number, plant, bought, installation):
     assert bought.run("verify").exit_code == 0
@@ -89,6 +97,34 @@ def test_each_broken_promise_is_found(number, plant, bought, installation):
     result = bought.run("verify")
 
     assert (result.exit_code, f"Invariant {number} broken" in result.output) == (1, True), result.output
+
+
+@pytest.mark.parametrize(("tables", "said"), [
+    (("ledger_lines", "charge_events", "charges"), "delivered without a charge: it is missing"),
+    (("ledger_lines", "charge_events", "charges"), "the charge of this order (delivered) is missing"),
+    (("charges",), "charge 1: it is missing, and has events: opened, sending, reserved"),
+    (("charges",), "the ledger has lines of a charge that is missing"),
+    (("ledger_lines",), "the ledger has no line of its charge"),
+    (("charge_events",), "the charge has no history"),
+    (("order_events",), "the order has no history"),
+    (("deliveries", "order_events", "orders"), "the order of this charge is missing"),
+    (("deliveries", "order_events", "orders"), "the journal tells of this order, and it is missing"),
+    (("ledger_lines", "charge_events", "charges", "deliveries", "order_events", "orders"), "the journal tells of this order"),
+    (("audit_entries",), "the journal does not tell of this order"),
+])  # fmt: skip
+def test_what_was_deleted_by_hand_is_found_and_named(tables, said, bought, installation):
+    """As with the sqlite3 program, which holds to no key that points elsewhere."""
+    [charge] = bought.json("charges", "list")
+    with sqlite3.connect(installation.database.url.database) as by_hand:
+        for table in tables:
+            by_hand.execute(f"DELETE FROM {table}")  # noqa: S608
+    by_hand.close()
+
+    result = bought.run("verify")
+
+    assert result.exit_code == 1
+    assert said in result.output, result.output
+    assert charge["order"] in result.output
 
 
 def test_a_missing_document_is_found(bought, installation):
@@ -107,6 +143,15 @@ def test_the_audit_chain_names_its_first_broken_line(bought, installation):
     result = bought.run("audit", "verify")
 
     assert (result.exit_code, f"entry {entry.id} " in result.output) == (1, True)
+
+
+def test_a_hash_noted_earlier_is_looked_for(bought, installation):
+    noted = bought.run("audit", "verify").output.split()[-1]
+    assert bought.run("audit", "verify", "--hash", noted).exit_code == 0
+
+    result = bought.run("audit", "verify", "--hash", "0" * 63 + "1")
+
+    assert (result.exit_code, "rewritten or cut" in result.output) == (1, True)
 
 
 def test_push_does_what_is_due(furnished, buyer, company):

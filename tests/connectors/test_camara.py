@@ -29,6 +29,8 @@ def exchanges(line):
     line.adapter.confirm(reserved.ref)
     line.adapter.cancel(line.adapter.prepare(dropped).ref)
     line.adapter.refund(reserved.ref, 100, "a key of its own")
+    line.adapter.find_refund(reserved.ref, "a key of its own")
+    line.adapter.refund(reserved.ref, 500, "too much")
     line.adapter.charge(charge())
     line.adapter.prepare(refused)
     line.adapter.status("nothing")
@@ -299,14 +301,6 @@ def test_a_good_answer_is_a_charge(answering):
 
     made = datetime(2026, 11, 23, 10, tzinfo=UTC)
     assert outcome == OperatorCharge("P1", "k", "G-1", "reserved", 424, "EUR", made)
-
-
-def test_a_refund_is_partial_never_more_than_what_is_left(line):
-    ref = line.adapter.charge(charge(1000, 0)).ref
-
-    assert line.adapter.refund(ref, 400, "r1").refunded_cents == 400
-    assert isinstance(line.adapter.refund(ref, 601, "r2"), Refused)
-    assert line.server.book.charges()[0].refunded_cents == 400
 
 
 def test_one_step_reserves_and_captures_at_once(line):

@@ -104,7 +104,10 @@ def test_a_refund_goes_to_the_operators_own_payment(one, line):
 
     given = one.refund(bought.ref, 400, "r")
 
-    assert (given.ref, given.refunded_cents) == (bought.ref, 400)
+    assert (given.charge_ref, given.state, given.amount_cents) == (bought.ref, "done", 400)
+    assert one.find_refund(bought.ref, "r") == given
+    assert one.find_refund(bought.ref, "another") == NotFound()
+    assert [item.ref for item in one.list_refunds(bought.ref)] == [given.ref]
     assert line.server.book.charges()[0].refunded_cents == 400
     assert one.refund(reserved.ref, 1, "r2") == Refused("denied", "the charge is reserved")
     assert isinstance(one.refund("nothing", 1, "r3"), Unknown)
