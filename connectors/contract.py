@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -346,6 +346,16 @@ class BookLine:
 
 
 @dataclass(frozen=True)
+class ChargeItem:
+    """One line of a charge (CAMARA `PaymentItem`); amounts in cents, VAT included in `amount_cents`."""
+
+    id: str
+    description: str
+    amount_cents: int
+    vat_cents: int
+
+
+@dataclass(frozen=True)
 class ChargeRequest:
     """What the operator is asked to put on the invoice.
 
@@ -364,6 +374,13 @@ class ChargeRequest:
     merchant_id: str
     category: str
     product_id: str
+    items: tuple[ChargeItem, ...] = ()
+    """What it is made of, when it is more than one thing; they add up, or making it raises `ValueError`."""
+
+    def __post_init__(self) -> None:
+        sums = (sum(item.amount_cents for item in self.items), sum(item.vat_cents for item in self.items))
+        if self.items and sums != (self.amount_cents, self.vat_cents):
+            raise ValueError(f"items of {sums} cents in a charge of {(self.amount_cents, self.vat_cents)}")
 
 
 ChargeState = Literal["processing", "reserved", "captured", "voided", "denied"]
@@ -423,8 +440,92 @@ OperatorOutcome = OperatorCharge | Refused | Unreachable | Unknown
 RefundOutcome = OperatorRefund | Refused | Unreachable | Unknown
 
 
+FileState = Literal["closed", "delivered", "accepted", "accepted_in_part", "refused"]
+"""`closed`: made, and not yet (again) where the operator takes it. The last three are the operator's own word."""
+
+
+@dataclass(frozen=True)
+class ChargeFile:
+    """A file of charges for an operator that bills from usage records; it never changes once it is made.
+
+    `net_cents` is charges less refunds, VAT included. `repeats` counts the re-issues asked for,
+    `rejected` the lines the operator refused.
+    """
+
+    number: int
+    name: str
+    day: date
+    state: FileState
+    charges: int
+    refunds: int
+    net_cents: int
+    currency: str
+    sha256: str
+    closed_at: datetime
+    delivered_at: datetime | None = None
+    answered_at: datetime | None = None
+    repeats: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True)
+class LineRejected:
+    """A line of a file that the operator refused to bill.
+
+    `key` and `reference` are the charge's; `refund_key` is set when the line was a refund of it.
+    """
+
+    key: str
+    reference: str
+    file_number: int
+    code: str
+    detail: str
+    refund_key: str = ""
+
+
+@dataclass(frozen=True)
+class AnswerFile:
+    """An answer of the operator that was read; `problems` is what in it could not be used."""
+
+    name: str
+    read_at: datetime
+    problems: tuple[Problem, ...] = ()
+
+
+class ChargeFiles(Protocol):
+    """What `billing` needs of an operator that is given files. Safe in several processes, and to repeat after any crash."""
+
+    def close(self, before: date) -> list[ChargeFile]:
+        """Make the files of the company's days before a day; a day without lines makes none. Raises `ConnectorError`."""
+
+    def deliver(self) -> list[ChargeFile]:
+        """Put every file that is not there yet where the operator takes it; those delivered now. Raises `ConnectorError`."""
+
+    def read_answers(self) -> list[Problem]:
+        """Read the operator's new answers; what in them cannot be used, each told once. Raises `ConnectorError`."""
+
+    def answers(self) -> list[AnswerFile]:
+        """Every answer that was read, oldest first. Raises `ConnectorError`."""
+
+    def rejected(self) -> list[LineRejected]:
+        """Every line the operator ever refused, oldest first. Raises `ConnectorError`."""
+
+    def listing(self) -> list[ChargeFile]:
+        """Every file, oldest first. Raises `ConnectorError`."""
+
+    def reissue(self, number: int) -> ChargeFile:
+        """Deliver a file again: same number, same bytes, a name that says so. Raises `ConnectorError`; `Rejected` for no such file."""
+
+    def public_key(self) -> str:
+        """The key that the files' signatures verify with (PEM); the pair is made on first use. Raises `ConnectorError`."""
+
+
 class OperatorAdapter(Protocol):
     """What `billing` needs of an operator. No method raises for the network: the outcome says it."""
+
+    @property
+    def files(self) -> ChargeFiles | None:
+        """The files this operator bills from; None when each charge is told to it at once."""
 
     def prepare(self, charge: ChargeRequest) -> OperatorOutcome:
         """Reserve the amount. A repeat with the same key never reserves twice."""

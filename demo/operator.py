@@ -41,13 +41,16 @@ FAULTS = (
 
 
 class OperatorServer:
-    """The operator on a free loopback port. `repeats` says how a known correlator is answered: 201, 409 or 400."""
+    """The operator on a free loopback port. `repeats` says how a known correlator is answered: 201, 409 or 400.
+
+    With `line_by_token` its tokens name the line (three-legged), and being told it is refused.
+    """
 
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, repeats: int = 201, token_life_s: int = TOKEN_LIFE_S
     ) -> None:
         self.book = OperatorBook()
-        self.repeats, self.token_life_s = repeats, token_life_s
+        self.repeats, self.token_life_s, self.line_by_token = repeats, token_life_s, False
         self.tokens: dict[str, tuple[float, set[str]]] = {}
         self._fault: str | None = None
         self._once: str | None = None
@@ -158,7 +161,7 @@ def _application(server: OperatorServer) -> Flask:
     @app.post(f"{PAYMENTS}/<payment_id>/<any(confirm, cancel):step>")
     def second_step(payment_id: str, step: str) -> ResponseReturnValue:
         require_token(server.tokens, "carrier-billing:payments:write")
-        _require_line(read_body(request.get_data(), PhoneNumberBody).phoneNumber)
+        _require_line(server, read_body(request.get_data(), PhoneNumberBody).phoneNumber)
         _settle(server, payment_id, step)
         if g.fault == "cut_reply":
             cut_connection()
@@ -168,7 +171,11 @@ def _application(server: OperatorServer) -> Flask:
     return app
 
 
-def _require_line(number: str | None) -> None:
+def _require_line(server: OperatorServer, number: str | None) -> None:
+    if server.line_by_token:
+        if number:
+            raise Problem(422, "UNNECESSARY_IDENTIFIER", "The phone number is already identified by the access token.")
+        return
     if not number:
         raise Problem(422, "MISSING_IDENTIFIER", "The phone number cannot be identified.")
     if number != LINE:
@@ -179,7 +186,7 @@ def _create(server: OperatorServer, state: str) -> ResponseReturnValue:
     require_token(server.tokens, "carrier-billing:payments:create")
     body: PrepareBody = read_body(request.get_data(), PrepareBody)
     transaction = body.amountTransaction
-    _require_line(transaction.phoneNumber)
+    _require_line(server, transaction.phoneNumber)
     amount, tax = transaction.cents()
     if g.fault == "deny":
         raise Problem(403, "CARRIER_BILLING.PAYMENT_DENIED", "Payment denied by business.")
@@ -192,9 +199,8 @@ def _create(server: OperatorServer, state: str) -> ResponseReturnValue:
         if line and server.repeats == 400:
             raise Problem(400, "INVALID_ARGUMENT", "clientCorrelator already exist on server.")
         if line is None:
-            content = request.get_json()["amountTransaction"]
-            line = server.book.open(content, (amount, tax), "processing" if g.fault == "processing" else state)
-            line.paid_at = line.created_at if line.state == "succeeded" else None
+            content = {"phoneNumber": LINE, **request.get_json()["amountTransaction"]}
+            line = server.book.open(content, (amount, tax), state, decided=g.fault != "processing")
     if g.fault == "cut_reply":
         cut_connection()
     return jsonify(_payment(line)), 201

@@ -34,6 +34,7 @@ class PaymentLine:
     refunded_cents: int = 0
     refunds: list[dict[str, Any]] = field(default_factory=list)
     decided_at: datetime | None = None
+    becomes: str = "reserved"
 
 
 @dataclass(frozen=True)
@@ -94,18 +95,20 @@ class OperatorBook:
                 self._age(line)
             return line
 
-    def open(self, transaction: dict[str, Any], cents: tuple[int, int], state: str) -> PaymentLine:
-        """Record a new payment; `cents` is amount and tax."""
+    def open(
+        self, transaction: dict[str, Any], cents: tuple[int, int], state: str, *, decided: bool = True
+    ) -> PaymentLine:
+        """Record a new payment; `cents` is amount and tax. Undecided, it is `processing` for a second first."""
         information = transaction["paymentAmount"]["chargingInformation"]
         line = PaymentLine(
             payment_id=f"P{secrets.token_hex(10)}", transaction=transaction, reference=transaction["referenceCode"],
             correlator=transaction.get("clientCorrelator", ""),
             merchant=transaction["paymentAmount"].get("chargingMetaData", {}).get("merchantName", ""),
-            amount_cents=cents[0], tax_cents=cents[1], currency=information["currency"], state=state,
-            created_at=datetime.now(UTC),
+            amount_cents=cents[0], tax_cents=cents[1], currency=information["currency"],
+            state=state if decided else "processing", created_at=datetime.now(UTC), becomes=state,
         )  # fmt: skip
-        if state == "processing":
-            line.decided_at = line.created_at + timedelta(seconds=1)
+        line.paid_at = line.created_at if line.state == "succeeded" else None
+        line.decided_at = None if decided else line.created_at + timedelta(seconds=1)
         with self.lock:
             self._payments[line.payment_id] = line
         return line
@@ -113,6 +116,7 @@ class OperatorBook:
     def _age(self, line: PaymentLine) -> None:
         now = datetime.now(UTC)
         if line.state == "processing" and line.decided_at and now >= line.decided_at:
-            line.state = "reserved"
+            line.state = line.becomes
+            line.paid_at = line.decided_at if line.state == "succeeded" else None
         if line.state == "reserved" and now - line.created_at > RESERVATION_LIFE:
             line.state = "cancelled"

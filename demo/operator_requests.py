@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError, model_validator
 
 Amount = Annotated[Decimal, Field(ge=Decimal("0.001"), decimal_places=3)]
 Tax = Annotated[Decimal, Field(ge=0, decimal_places=3)]
@@ -47,9 +47,27 @@ class ChargingMetaData(Body):
     productId: StrictStr = ""  # noqa: N815
 
 
+class PaymentItem(ChargingInformation):
+    id: StrictStr
+
+
 class PaymentAmount(Body):
     chargingInformation: ChargingInformation  # noqa: N815
     chargingMetaData: ChargingMetaData = ChargingMetaData()  # noqa: N815
+    paymentDetails: Annotated[list[PaymentItem], Field(min_length=1)] | None = None  # noqa: N815
+
+    @model_validator(mode="after")
+    def _items_add_up(self) -> PaymentAmount:
+        items = self.paymentDetails or []
+        if len({item.id for item in items}) != len(items):
+            raise ValueError("paymentDetails: two items have one id")
+        whole = self.chargingInformation
+        if items and (
+            sum(item.amount for item in items) != whole.amount
+            or sum(item.taxAmount for item in items) != whole.taxAmount
+        ):
+            raise ValueError("paymentDetails do not add up to chargingInformation")
+        return self
 
 
 class Transaction(Body):

@@ -11,14 +11,16 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy.exc import ArgumentError
 
 from connectors.contract import OperatorAdapter
 from connectors.http import Network, trusted
-from connectors.operators.registry import OperatorConfig, UnknownProfile, load_operator
-from portal import daily
-from portal.billing import refunding, settlement
+from connectors.operators.profiles import UnknownProfile
+from connectors.operators.registry import OperatorConfig, UsageConfig, load_operator
+from portal import clock, daily
+from portal.billing import refunding, settlement, usage
 from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.catalog.merchants import Merchants, load_merchants
@@ -68,10 +70,12 @@ class Installation:
     @property
     def rounds(self) -> list[Round]:
         """What the worker does at intervals."""
-        zone = self.settings.portal.zone
-        return [
-            Round("daily", daily.LOOK_S, partial(daily.once_a_day, self.database, zone, "audit head", daily.log_newest_hash))
-        ]  # fmt: skip
+        files, zone = self.operator.files, self.settings.portal.zone
+        head = partial(daily.once_a_day, self.database, zone, "audit head", daily.log_newest_hash)
+        rounds = [Round("daily", daily.LOOK_S, head)]
+        if files is not None:
+            rounds.append(Round("usage", usage.ROUND_S, partial(usage.go_round, self.database, files, zone)))
+        return rounds
 
     def carry_on(self, lease: Lease, patience_s: float) -> None:
         """Advance a purchase just accepted, waiting at most `patience_s` seconds for it.
@@ -142,7 +146,7 @@ def _database(settings: Settings) -> Database:
 
 def _operator(settings: Settings, network: Network) -> OperatorAdapter:
     try:
-        return load_operator(operator_config(settings), network)
+        return load_operator(operator_config(settings), network, lambda: clock.now())
     except UnknownProfile as error:
         known = {"known": ", ".join(error.known)}
         raise SettingsError([Fault("portal.toml, [operator] profile", "profile", known)]) from error
@@ -165,7 +169,19 @@ def directory_config(settings: Settings) -> DirectoryConfig:
 def operator_config(settings: Settings) -> OperatorConfig:
     """The `[operator]` section as the adapter takes it."""
     section = settings.operator
+
+    def path(value: str) -> Path | None:
+        return settings.path(value) if value else None
+
+    usage = UsageConfig(
+        spool=settings.path(section.usage_spool), signing_key=settings.path(section.usage_signing_key_file),
+        folder=path(section.usage_folder), sftp=section.usage_sftp, sftp_host_key=section.usage_sftp_host_key,
+        sftp_password=section.usage_sftp_password.get_secret_value(), sftp_key=path(section.usage_sftp_key_file),
+        account=section.usage_account, answer_days=section.usage_answer_days,
+        answer_key=path(section.usage_answer_key_file),
+    )  # fmt: skip
     return OperatorConfig(
         profile=section.profile, adapter=section.adapter, api_root=section.api_root, token_url=section.token_url,
         client_id=section.client_id, client_secret=section.client_secret.get_secret_value(), line=section.line,
+        identify_by=section.identify_by, steps=section.steps, usage=usage, zone=settings.portal.time_zone,
     )  # fmt: skip

@@ -7,7 +7,6 @@ beside a secret reads that secret from a file. Relative paths start at the folde
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,12 +18,13 @@ from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, Valida
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from portal.billing.config import OperatorSection
 from portal.mail.config import MailSection
 from portal.money import parse_amount
 from portal.settings_faults import Fault, SettingsError, fault_of, place
 
 DEFAULT_PATH = Path("instance/portal.toml")
-SECRET_KEYS = ("bind_password", "client_secret", "password")
+SECRET_KEYS = ("bind_password", "client_secret", "password", "usage_sftp_password")
 
 
 def _require_amount(value: str) -> str:
@@ -127,35 +127,6 @@ class DirectorySection(Section):
     def _addresses(cls, value: list[str]) -> list[str]:
         if not all(_is_address(url, {"ldap", "ldaps"}) for url in value):
             raise PydanticCustomError("ldap_url", "not LDAP addresses")
-        return value
-
-
-class OperatorSection(Section):
-    profile: str = "orange"
-    adapter: Literal["camara"] = "camara"
-    api_root: str = ""
-    token_url: str = ""
-    client_id: str = ""
-    client_secret: SecretStr = SecretStr("")
-    line: str = ""
-    when_unreachable: Literal["refuse"] = "refuse"
-    offline_limit: str = "0.00"
-
-    @field_validator("api_root", "token_url")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        return _require_http(value)
-
-    @field_validator("offline_limit")
-    @classmethod
-    def _amount(cls, value: str) -> str:
-        return _require_amount(value)
-
-    @field_validator("line")
-    @classmethod
-    def _e164(cls, value: str) -> str:
-        if value and not re.fullmatch(r"\+[1-9][0-9]{4,14}", value):
-            raise PydanticCustomError("line", "not E.164")
         return value
 
 

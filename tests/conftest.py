@@ -44,6 +44,8 @@ NEEDS = {
     ),
     "chromium": ("browser/",),
     "libatomic1": ("browser/",),
+    "openssh-server": ("real/test_usage_sftp.py",),
+    "openssh-client": ("real/test_usage_sftp.py",),
     "samba-ad-dc": ("real/test_samba.py",),
     "samba-ad-provision": ("real/test_samba.py",),
     "samba-dsdb-modules": ("real/test_samba.py",),

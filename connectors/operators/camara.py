@@ -49,10 +49,19 @@ NoCharge = Refused | Unreachable | Unknown
 
 
 class CamaraOperator:
-    """One operator account. No method raises for the network, except `list_charges`: the outcome says it."""
+    """One operator account. No method raises for the network, except `list_charges`: the outcome says it.
 
-    def __init__(self, http: GuardedClient, api_root: str, tokens: Tokens, line: str) -> None:
+    Args:
+        by_token: the operator knows the line by our token (three-legged), and `phoneNumber` must not be sent.
+    """
+
+    files = None
+
+    def __init__(
+        self, http: GuardedClient, api_root: str, tokens: Tokens, line: str, *, name: str = "", by_token: bool = False
+    ) -> None:
         self._http, self._root, self._tokens, self._line = http, api_root.rstrip("/"), tokens, line
+        self._name, self._by_token = name, by_token
         self._refunds = CamaraRefunds(self._call)
 
     def prepare(self, charge: ChargeRequest) -> OperatorOutcome:
@@ -124,6 +133,8 @@ class CamaraOperator:
 
     def check(self) -> list[Problem]:
         """Sign in and read one page of the list; nothing is charged."""
+        if not self._root or not self._tokens.is_configured:
+            return [needs_contract(self._name)]
         if not self._line:
             what = {"fr": "la ligne de l'entreprise manque.", "en": "the company's line is missing."}
             remedy = {"fr": "Donnez-la dans [operator] line.", "en": "Give it in [operator] line."}
@@ -160,9 +171,9 @@ class CamaraOperator:
 
     def _create(self, charge: ChargeRequest, path: str) -> OperatorOutcome:
         def ask() -> OperatorOutcome:
-            answer = self._call("POST", PAYMENTS + path, json=transaction_body(charge))
+            answer = self._call("POST", PAYMENTS + path, json=transaction_body(charge, by_token=self._by_token))
             if answer.status == 201:
-                return _as_asked(_payment(answer.json()), charge)
+                return self._on_our_line(answer.json()) or _as_asked(_payment(answer.json()), charge)
             if already_exists(answer):
                 found = self.find(charge.key, datetime.now(UTC) - timedelta(days=2))
                 if isinstance(found, NotFound):
@@ -172,9 +183,16 @@ class CamaraOperator:
 
         return self._outcome(ask)
 
+    def _on_our_line(self, item: Any) -> Unknown | None:
+        """A payment on a line that is not ours is a doubt, whoever named the line: we, or the token."""
+        theirs = _read_payment(item).amountTransaction.phoneNumber
+        return Unknown(f"asked for line {self._line}, the operator has {theirs}") if theirs != self._line else None
+
     def _second_step(self, ref: str, step: str) -> OperatorOutcome:
         def ask() -> OperatorOutcome:
-            answer = self._call("POST", f"{PAYMENTS}/{ref}/{step}", json={"phoneNumber": self._line})
+            answer = self._call(
+                "POST", f"{PAYMENTS}/{ref}/{step}", json={} if self._by_token else {"phoneNumber": self._line}
+            )
             return self._read(ref) if answer.status in {202, 409} else refusal(answer)
 
         return self._outcome(ask)
@@ -185,6 +203,8 @@ class CamaraOperator:
 
     def _call(self, method: str, path: str, **content: Any) -> Answer:
         """One call with a token; a 401 was not carried out, so it is repeated once with a new token."""
+        if not self._root:
+            raise Unavailable("[operator] api_root is not set")
         for attempt in (1, 2):
             token = self._tokens.current()
             headers = {
@@ -216,8 +236,16 @@ class CamaraOperator:
 
 
 def _payment(item: Any) -> OperatorCharge:
+    payment = _read_payment(item)
     try:
-        return Payment.model_validate(item).as_charge()
+        return payment.as_charge()
+    except ValueError as error:
+        raise ContractBroken(f"not a payment: {error}") from error
+
+
+def _read_payment(item: Any) -> Payment:
+    try:
+        return Payment.model_validate(item)
     except (ValidationError, ValueError) as error:
         raise ContractBroken(f"not a payment: {first_fault(error)}") from error
 
@@ -231,3 +259,17 @@ def _as_asked(found: OperatorCharge, asked: ChargeRequest) -> OperatorOutcome:
 
 def _problem(detail: str, french: str, english: str) -> Problem:
     return Problem({"fr": detail, "en": detail}, {"fr": french, "en": english})
+
+
+def needs_contract(name: str) -> Problem:
+    """No operator publishes an address for everybody: what is missing, and who has it."""
+    name = name or "CAMARA"
+    what = {
+        "fr": f"{name} ne publie aucune adresse : il faut un contrat de facturation opérateur avec lui.",
+        "en": f"{name} publishes no address: it needs a contract for carrier billing.",
+    }
+    remedy = {
+        "fr": 'Demandez-lui api_root, token_url, client_id et client_secret, et mettez-les dans [operator] ; ou convenez de fichiers : adapter = "usage_file".',
+        "en": 'Ask for api_root, token_url, client_id and client_secret, and put them into [operator]; or agree on files: adapter = "usage_file".',
+    }
+    return Problem(what, remedy)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from connectors.contract import ChargeRequest, ChargeState, OperatorCharge, OperatorRefund, RefundState
+from connectors.contract import ChargeItem, ChargeRequest, ChargeState, OperatorCharge, OperatorRefund, RefundState
 
 PaymentStatus = Literal["processing", "pending_validation", "reserved", "succeeded", "denied", "cancelled"]
 
@@ -127,31 +127,41 @@ def number(amount_cents: int) -> float:
     return float(Decimal(amount_cents).scaleb(-2))
 
 
-def transaction_body(charge: ChargeRequest) -> dict[str, Any]:
-    """`AmountReservationTransactionForReserveInput` and `AmountTransactionInput` for a charge."""
-    return {
-        "amountTransaction": {
-            "phoneNumber": charge.line,
-            "clientCorrelator": charge.key,
-            "referenceCode": charge.reference,
-            "paymentAmount": {
-                "chargingInformation": {
-                    "amount": number(charge.amount_cents),
-                    "currency": charge.currency,
-                    "description": charge.description,
-                    "isTaxIncluded": True,
-                    "taxAmount": number(charge.vat_cents),
-                },
-                "chargingMetaData": {
-                    "merchantName": charge.merchant_name,
-                    "merchantIdentifier": charge.merchant_id,
-                    "purchaseCategoryCode": charge.category,
-                    "channel": "web",
-                    "productId": charge.product_id,
-                },
+def transaction_body(charge: ChargeRequest, *, by_token: bool = False) -> dict[str, Any]:
+    """`AmountReservationTransactionForReserveInput` and `AmountTransactionInput` for a charge.
+
+    With `by_token` the line is left out: the operator knows it by the token, and refuses to be told.
+    """
+    whole = ChargeItem(charge.product_id or charge.reference, charge.description, charge.amount_cents, charge.vat_cents)
+    transaction = {
+        "clientCorrelator": charge.key,
+        "referenceCode": charge.reference,
+        "paymentAmount": {
+            "chargingInformation": {
+                "amount": number(charge.amount_cents),
+                "currency": charge.currency,
+                "description": charge.description,
+                "isTaxIncluded": True,
+                "taxAmount": number(charge.vat_cents),
             },
-        }
+            "chargingMetaData": {
+                "merchantName": charge.merchant_name,
+                "merchantIdentifier": charge.merchant_id,
+                "purchaseCategoryCode": charge.category,
+                "channel": "web",
+                "productId": charge.product_id,
+            },
+            "paymentDetails": [_payment_item(item, charge.currency) for item in charge.items or (whole,)],
+        },
     }
+    return {"amountTransaction": transaction if by_token else {"phoneNumber": charge.line, **transaction}}
+
+
+def _payment_item(item: ChargeItem, currency: str) -> dict[str, Any]:
+    return {
+        "id": item.id, "amount": number(item.amount_cents), "currency": currency, "description": item.description,
+        "isTaxIncluded": True, "taxAmount": number(item.vat_cents),
+    }  # fmt: skip
 
 
 def rfc3339(at: datetime) -> str:

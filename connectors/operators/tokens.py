@@ -38,6 +38,11 @@ class Tokens:
         self._lock = threading.Lock()
         self._token, self._ends = "", 0.0
 
+    @property
+    def is_configured(self) -> bool:
+        """Whether there is an address to ask."""
+        return bool(self._url)
+
     def current(self) -> str:
         """A token that is good for at least `MARGIN_S` seconds.
 
@@ -58,6 +63,8 @@ class Tokens:
                 self._ends = 0.0
 
     def _renew(self) -> None:
+        if not self._url:
+            raise Unavailable("[operator] token_url is not set")
         headers = {"Authorization": f"Basic {self._basic}", "Accept": "application/json"}
         form = {"grant_type": "client_credentials", "scope": self._scope}
         try:

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from connectors.contract import ConnectorError, Problem
+from connectors.operators.profiles import load_profile
 from portal import clock
 from portal.catalog.merchants import asking, checked
 from portal.commands.context import database_remedy, json_option, opened
@@ -123,9 +124,15 @@ def _problems(subject: str, problems: list[Problem]) -> Iterator[Line]:
 
 def _operator(installation: Installation) -> Iterator[Line]:
     subject = say("Operator")
+    profile = load_profile(installation.settings.operator.profile)
+    if profile.former:
+        yield Line(True, subject, say("%(former)s is %(today)s today.", former=profile.former, today=profile.name))
     problems = installation.operator.check()
     yield from _problems(subject, problems)
-    if not problems:
+    if not problems and installation.operator.files is not None:
+        found = say("files for %(name)s can be signed and delivered.", name=profile.name)
+        yield Line(True, subject, found)
+    elif not problems:
         yield Line(
             True,
             subject,

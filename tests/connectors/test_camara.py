@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask, Response, jsonify
 
-from connectors.contract import ContractBroken, NotFound, OperatorCharge, Refused, Unknown, Unreachable
+from connectors.contract import ChargeItem, ContractBroken, NotFound, OperatorCharge, Refused, Unknown, Unreachable
 from connectors.operators import camara_messages
-from demo.operator import PAYMENTS
+from connectors.operators.camara import SCOPE, CamaraOperator
+from connectors.operators.tokens import Tokens
+from demo.operator import CLIENT, LINE, PAYMENTS
 from tests.connectors import definition
 from tests.connectors.conftest import adapter_for, charge
 
@@ -299,3 +301,119 @@ def test_a_good_answer_is_a_charge(answering):
 
     made = datetime(2026, 11, 23, 10, tzinfo=UTC)
     assert outcome == OperatorCharge("P1", "k", "G-1", "reserved", 424, "EUR", made)
+
+
+def test_one_step_reserves_and_captures_at_once(line):
+    asked = charge()
+
+    bought = line.adapter.charge(asked)
+
+    assert (bought.state, bought.amount_cents) == ("captured", 424)
+    assert line.adapter.charge(asked) == line.adapter.status(bought.ref) == bought
+    assert [item.paid_at is not None for item in line.server.book.charges()] == [True]
+
+
+def test_one_step_decided_later_is_captured_later_and_once(line):
+    line.server.fault_once("processing")
+    asked = charge()
+
+    assert line.adapter.charge(asked).state == "processing"
+    assert line.adapter.charge(asked).state == "processing"
+    line.server.book.charges()[0].decided_at = LONG_AGO
+    assert line.adapter.find(asked.key, LONG_AGO).state == "captured"
+    assert len(line.server.book.charges()) == 1
+
+
+def test_a_capture_asked_while_the_operator_still_decides_is_not_lost(line):
+    line.server.fault_once("processing")
+    ref = line.adapter.prepare(charge()).ref
+    line.server.book.charges()[0].decided_at = LONG_AGO
+
+    assert line.adapter.status(ref).state == "reserved"
+    assert line.adapter.confirm(ref).state == "captured"
+
+
+def test_every_item_is_told_with_its_vat(line):
+    items = (ChargeItem("kbis", "Extrait K-bis", 353, 59), ChargeItem("statuts", "Statuts", 1030, 172))
+
+    line.adapter.prepare(charge(1383, 231, items=items))
+    line.adapter.prepare(charge(424, 71))
+
+    several, one = (item.transaction["paymentAmount"]["paymentDetails"] for item in line.server.book.charges())
+    assert [(item["id"], item["amount"], item["taxAmount"], item["isTaxIncluded"]) for item in several] == [
+        ("kbis", 3.53, 0.59, True), ("statuts", 10.3, 1.72, True),
+    ]  # fmt: skip
+    assert [(item["description"], item["amount"], item["taxAmount"]) for item in one] == [
+        ("Extrait K-bis - G-ABCDE-12345", 4.24, 0.71)
+    ]
+
+
+def test_items_that_do_not_add_up_cannot_be_charged():
+    with pytest.raises(ValueError, match="items"):
+        charge(424, 71, items=(ChargeItem("a", "A", 423, 71),))
+
+
+@pytest.fixture
+def by_token(line):
+    """An operator whose tokens name the line, and our adapter told so."""
+    line.server.line_by_token = True
+    line.adapter = CamaraOperator(
+        line.http,
+        line.server.url,
+        Tokens(line.http, f"{line.server.url}/oauth2/token", *CLIENT, SCOPE),
+        LINE,
+        by_token=True,
+    )
+    return line
+
+
+def test_a_line_known_by_the_token_is_never_told(by_token):
+    reserved = by_token.adapter.prepare(charge())
+    dropped = by_token.adapter.prepare(charge())
+
+    assert by_token.adapter.confirm(reserved.ref).state == "captured"
+    assert by_token.adapter.cancel(dropped.ref).state == "voided"
+    assert by_token.adapter.charge(charge()).state == "captured"
+    assert "phoneNumber" not in str([item.sent for item in by_token.http.exchanges])
+    assert by_token.adapter.check() == []
+
+
+def test_a_token_of_another_line_is_a_doubt(by_token, monkeypatch):
+    monkeypatch.setattr("demo.operator.LINE", "+33999999999")
+
+    outcome = by_token.adapter.prepare(charge())
+
+    assert isinstance(outcome, Unknown)
+    assert "+33999999999" in outcome.detail
+
+
+def test_telling_a_line_the_token_names_is_refused_for_what_it_is(line):
+    line.server.line_by_token = True
+
+    assert line.adapter.prepare(charge()) == Refused(
+        "line", "422 UNNECESSARY_IDENTIFIER: The phone number is already identified by the access token."
+    )
+
+
+def test_without_addresses_nothing_is_sent_and_check_says_that_a_contract_is_needed():
+    http, _adapter = adapter_for("http://127.0.0.1:1")
+    adapter = CamaraOperator(http, "", Tokens(http, "", "", "", SCOPE), LINE, name="SFR")
+
+    assert isinstance(adapter.prepare(charge()), Unreachable)
+    assert isinstance(adapter.find("k", LONG_AGO), Unreachable)
+    [problem] = adapter.check()
+    assert "SFR" in problem.what["fr"]
+    assert "needs a contract" in problem.what["en"]
+    assert http.exchanges == []
+
+
+def test_a_camara_operator_has_no_files(line):
+    assert line.adapter.files is None
+
+
+def test_a_token_that_ends_between_the_steps_is_renewed_unnoticed(line):
+    ref = line.adapter.prepare(charge()).ref
+    line.server.tokens.clear()
+
+    assert line.adapter.confirm(ref).state == "captured"
+    assert line.statuses("/confirm") == [401, 202]

@@ -56,6 +56,9 @@ def caller(operator: OperatorServer) -> Iterator[Caller]:
 def changed(path: str, value: object) -> dict[str, Any]:
     """A good body with one part replaced, or removed when the value is None."""
     body = copy.deepcopy(transaction_body(charge()))
+    if "paymentDetails" not in path:
+        # The items would no longer add up, and that would be a second fault.
+        del body["amountTransaction"]["paymentAmount"]["paymentDetails"]
     *parents, name = path.split(".")
     place = body
     for parent in parents:
@@ -65,6 +68,8 @@ def changed(path: str, value: object) -> dict[str, Any]:
 
 
 MONEY = "amountTransaction.paymentAmount.chargingInformation"
+DETAILS = "amountTransaction.paymentAmount.paymentDetails"
+ITEM = {"id": "k", "amount": 4.24, "currency": "EUR", "description": "d", "isTaxIncluded": True, "taxAmount": 0.71}
 
 
 @pytest.mark.parametrize(("body", "status", "code"), [
@@ -79,6 +84,9 @@ MONEY = "amountTransaction.paymentAmount.chargingInformation"
     (changed(f"{MONEY}.amount", "much"), 400, "INVALID_ARGUMENT"),
     (changed(f"{MONEY}.currency", "FRF"), 400, "INVALID_ARGUMENT"),
     (changed(f"{MONEY}.isTaxIncluded", "yes"), 400, "INVALID_ARGUMENT"),
+    (changed(DETAILS, []), 400, "INVALID_ARGUMENT"), (changed(DETAILS, [ITEM, ITEM]), 400, "INVALID_ARGUMENT"),
+    (changed(DETAILS, [{**ITEM, "amount": 4.23}]), 400, "INVALID_ARGUMENT"),
+    (changed(DETAILS, [{**ITEM, "taxAmount": 0.7}]), 400, "INVALID_ARGUMENT"),
     (changed(f"{MONEY}.amount", 5000.01), 422, "CARRIER_BILLING.UNAUTHORIZED_AMOUNT"),
 ])  # fmt: skip
 def test_a_wrong_request_is_refused_and_books_nothing(body, status, code, operator, caller):
