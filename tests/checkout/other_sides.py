@@ -123,6 +123,10 @@ class Operator:
     def cancel(self, ref: str) -> contract.OperatorOutcome:
         return self._move(self.faults.before(*ANYWHERE, "unreachable", "credentials"), ref, "voided")
 
+    def void_by_hand(self, ref: str) -> None:
+        """Somebody over there cancels it."""
+        self._set(ref, "voided")
+
     def status(self, ref: str) -> contract.OperatorOutcome:
         fault = self.faults.before("lost_before", "credentials", "denied", "stall_before", "crash_before")
         if answer := _unheard(fault):

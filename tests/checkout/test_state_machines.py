@@ -113,7 +113,7 @@ class Purchases(RuleBasedStateMachine):
         self.world.confirm(*confirmation)
         return multiple(*self.world.new_prices())
 
-    @rule(seconds=st.sampled_from((1, 61, 400, 4_000, 90_000)), tasks=st.integers(0, 4), trouble=TROUBLE)
+    @rule(seconds=st.sampled_from((1, 61, 400, 4_000, 90_000, 300_000)), tasks=st.integers(0, 4), trouble=TROUBLE)
     def time_passes_and_workers_work(self, seconds: int, tasks: int, trouble: Trouble) -> None:
         self.world.pass_time(seconds)
         self.expect(trouble)
@@ -128,6 +128,14 @@ class Purchases(RuleBasedStateMachine):
         self.expect(trouble)
         self.world.ask_refund(numbers[which % len(numbers)], cents)
         self.world.work()
+
+    @rule()
+    def somebody_cancels_at_the_operator(self) -> None:
+        self.peaceful = False
+        self.world.confirm(self.world.ask_price(1, 100), 1)
+        self.world.cancel_there()
+        for _ in range(2):
+            self.world.work()
 
     @rule(which=st.integers(0, 5), trouble=TROUBLE)
     def somebody_decides_a_dispute(self, which: int, trouble: Trouble) -> None:

@@ -210,6 +210,13 @@ class World:
         with self.database.transaction() as session:
             refunds.ask(session, "account 9", charges.of_order(session, number), cents, "broken")
 
+    def cancel_there(self) -> None:
+        """Somebody at the operator cancels whatever waits for its capture."""
+        waiting = {number for number, ends in self.ends().items() if ends == ("delivered", "reserved")}
+        for theirs in [*self.operator.book.values()]:
+            if theirs.reference in waiting and theirs.state == "reserved":
+                self.operator.void_by_hand(theirs.ref)
+
     def decide_dispute(self, which: int) -> None:
         """Somebody looks at the oldest dispute and makes one of the choices that are said to be safe."""
         with self.database.reading() as session:
