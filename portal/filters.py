@@ -19,6 +19,7 @@ def register(app: Flask) -> None:
     app.add_template_filter(show_rate, "rate")
     app.add_template_filter(show_moment, "moment")
     app.add_template_filter(show_hour, "hour")
+    app.add_template_filter(show_second, "moment_s")
     app.add_template_filter(show_day, "day")
     app.add_template_filter(show_words, "words")
     app.add_template_filter(words.order_state, "order_state")
@@ -52,6 +53,14 @@ def show_moment(at: datetime) -> Markup:
     local = at.astimezone(zone)
     text = format_datetime(local, "d MMM y, HH:mm", locale=_locale())
     return Markup('<time datetime="{}">{}</time>').format(escape(local.isoformat(timespec="seconds")), text)
+
+
+def show_second(at: datetime) -> Markup:
+    """The same to the second, for evidence."""
+    zone = current_app.extensions["guichet"].settings.portal.zone
+    local = at.astimezone(zone)
+    text = format_datetime(local, "d MMM y, HH:mm:ss", locale=_locale())
+    return Markup('<time datetime="{}">{}</time>').format(escape(local.isoformat(timespec="milliseconds")), text)
 
 
 def show_day(day: date) -> str:

@@ -104,6 +104,9 @@ REASONS = {
     "undo_impossible": lazy_gettext(
         "This cannot be undone any more: something has changed since. Nothing was changed."
     ),
+    "given_up": lazy_gettext(
+        "The merchant did not deliver and your company has given this purchase up: nothing was charged."
+    ),
     "group_not_found": lazy_gettext("The directory has no group named %(name)s: type a part of its name and choose."),
     "group_ambiguous": lazy_gettext("Several groups are named %(name)s; write the whole of one: %(found)s"),
     "delegation_themselves": lazy_gettext("A group cannot decide on its own rights: choose another."),
@@ -183,6 +186,8 @@ ACTIONS = {
     "refund_disputed": lazy_gettext("Refund in doubt"),
     "written_off": lazy_gettext("Written off"),
     "dispute_capture_again": lazy_gettext("Dispute: charge again"),
+    "dispute_ask_again": lazy_gettext("Dispute: ask the merchant again"),
+    "dispute_give_up": lazy_gettext("Dispute: purchase given up"),
     "dispute_void": lazy_gettext("Dispute: cancel at the operator's"),
     "dispute_refund": lazy_gettext("Dispute: refund"),
     "dispute_refund_again": lazy_gettext("Dispute: refund again"),

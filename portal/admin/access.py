@@ -58,6 +58,25 @@ def managers_only(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answ
     return guarded
 
 
+def may_settle() -> bool:
+    """Whether the signed-in person decides disputes, refunds and write-offs: administrators and finance."""
+    if not current_user.is_authenticated:
+        return False
+    return authority().is_admin or account().is_in(installation().settings.directory.finance_groups)
+
+
+def settlers_only(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    """A screen of everybody's purchases, for administrators and finance; it does not exist for others."""
+
+    @wraps(view)
+    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        if not may_settle():
+            abort(404)
+        return view(*args, **kwargs)
+
+    return guarded
+
+
 def actor() -> str:
     """The signed-in person, as the journal names him."""
     return f"account {account().id}"

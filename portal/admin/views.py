@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from portal.admin import (
     ceiling_views,
+    charge_views,
     delegation_views,
     directory_views,
     journal_views,
@@ -16,12 +17,12 @@ from portal.admin import (
     rights_views,
     rule_file_views,
 )
-from portal.admin.access import authority, managers_only
+from portal.admin.access import authority, may_settle
 from portal.admin.blueprint import admin
 from portal.installation import Installation
 
 __all__ = [
-    "ceiling_views", "delegation_views", "directory_views", "journal_views", "people_views", "register",
+    "ceiling_views", "charge_views", "delegation_views", "directory_views", "journal_views", "people_views", "register",
     "rights_views", "rule_file_views",
 ]  # fmt: skip
 
@@ -33,11 +34,12 @@ def register(app: Flask, _installation: Installation) -> None:
 
 
 def _context() -> dict[str, Any]:
-    return {"authority": authority()}
+    return {"authority": authority(), "may_settle": may_settle()}
 
 
 @admin.get("/")
-@managers_only
 def entrance() -> ResponseReturnValue:
-    """The first of the screens."""
-    return redirect(url_for("admin.rights"))
+    """The first of the screens this person has."""
+    if authority().is_any:
+        return redirect(url_for("admin.rights"))
+    return redirect(url_for("admin.all_purchases"))

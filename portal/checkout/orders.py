@@ -26,6 +26,9 @@ MOVES: dict[tuple[str, str], str] = {
     ("preparing", "delivered"): "delivered",
     ("preparing", "refused"): "failed",
     ("preparing", "doubted"): "disputed",
+    ("disputed", "asked_again"): "fulfilling",
+    ("disputed", "waited_for_again"): "preparing",
+    ("disputed", "refused"): "failed",
 }
 """`{(state, event): next state}`; the drawing in the documentation is made from this table."""
 

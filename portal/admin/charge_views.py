@@ -1,0 +1,110 @@
+"""Purchases and their money: what waits for a decision, with both sides' evidence; refunds and write-offs."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from flask import abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from portal import money
+from portal.admin import charge_words
+from portal.admin.access import actor, is_proved, require_proof, settlers_only
+from portal.admin.blueprint import admin
+from portal.admin.charge_sheet import PAGE, Case, case_of, search, waiting
+from portal.billing import charges
+from portal.billing import disputes as charge_disputes
+from portal.billing.charges import Charge
+from portal.billing.refunds import ask as ask_refund
+from portal.billing.write_offs import write_off
+from portal.checkout import disputes
+from portal.refusals import Reason, Refused
+from portal.web import installation, wants_fragment
+from portal.words import reason as sentence
+
+
+@admin.get("/purchases")
+@settlers_only
+def all_purchases() -> ResponseReturnValue:
+    """What waits for a decision, then everybody's purchases; found as one types."""
+    text = request.args.get("q", "").strip()[:100]
+    before = request.args.get("before", 0, type=int)
+    with installation().database.reading() as session:
+        found, open_cases = search(session, text, before), waiting(session)
+    template = "admin/_purchases.html" if wants_fragment() else "admin/purchases.html"
+    return render_template(
+        template, found=found[:PAGE], more=len(found) > PAGE, open_cases=open_cases, text=text, words=charge_words
+    )
+
+
+@admin.get("/purchases/<number>")
+@settlers_only
+def purchase_case(number: str) -> ResponseReturnValue:
+    """Everything both sides said of one purchase, and what may safely be decided."""
+    return _show(number)
+
+
+@admin.post("/purchases/<number>")
+@settlers_only
+def decide_case(number: str) -> ResponseReturnValue:
+    """Carry out one choice; everything but a look asks for a reason, and for the password when it is long ago."""
+    house, choice = installation(), request.form.get("choice", "")
+    _case(number)
+    try:
+        if choice == "look":
+            charge_disputes.look(house.database, house.operator, number)
+        else:
+            require_proof()
+            with house.database.transaction() as session:
+                _decide(session, number, choice, request.form.get("reason", ""))
+    except Refused as refused:
+        return _show(number, refused.reason, 409)
+    return redirect(url_for("admin.purchase_case", number=number, done=choice), code=303)
+
+
+def _decide(session: Session, number: str, choice: str, reason: str) -> None:
+    order, charge = disputes.locked(session, number), charges.locked(session, number)
+    if order is None or charge is None:
+        raise Refused("choice_gone")
+    if choice in {"ask_again", "give_up"}:
+        disputes.decide(session, actor(), order, cast(disputes.Choice, choice), reason)
+    elif choice == "write_off":
+        write_off(session, actor(), charge, reason)
+    elif choice == "refund" and charge.state == "captured":
+        ask_refund(session, actor(), charge, _amount(charge), reason)
+    else:
+        charge_disputes.decide(session, actor(), charge, cast(charge_disputes.Choice, choice), reason)
+
+
+def _amount(charge: Charge) -> int | None:
+    typed = request.form.get("amount", "").strip()
+    if not typed:
+        return None
+    try:
+        return money.parse_amount(typed)
+    except ValueError:
+        raise Refused("not_an_amount", currency=charge.currency) from None
+
+
+def _case(number: str) -> Case:
+    with installation().database.reading() as session:
+        found = case_of(session, number)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _why(case: Case) -> str:
+    """Why it stands as it does, in the employee's own words."""
+    said = case.order.reason
+    return sentence(Reason(said["code"], said["facts"]), installation().settings.portal.contact) if said else ""
+
+
+def _show(number: str, refusal: Reason | None = None, status: int = 200) -> ResponseReturnValue:
+    typed: dict[str, Any] = {name: request.form.get(name, "") for name in ("reason", "amount")}
+    case = _case(number)
+    return render_template(
+        "admin/purchase.html", case=case, why=_why(case), refusal=refusal, typed=typed, proved=is_proved(), words=charge_words,
+        done=request.args.get("done", ""),
+    ), status  # fmt: skip
