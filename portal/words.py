@@ -108,7 +108,7 @@ REASONS = {
         "The merchant did not deliver and your company has given this purchase up: nothing was charged."
     ),
     "group_not_found": lazy_gettext("The directory has no group named %(name)s: type a part of its name and choose."),
-    "group_ambiguous": lazy_gettext("Several groups are named %(name)s; write the whole of one: %(found)s"),
+    "group_ambiguous": lazy_gettext("Several groups are named %(name)s (%(found)s): write the whole of one."),
     "delegation_themselves": lazy_gettext("A group cannot decide on its own rights: choose another."),
     "delegation_gone": lazy_gettext("This delegation no longer applies: somebody has ended it meanwhile."),
     "scope_unknown": lazy_gettext("Choose what it is about from the list."),

@@ -1,1 +1,1 @@
-"""Charges to the operator: the outbox, its worker, capture and void."""
+"""Charges to the operator: the outbox, its worker, capture, void, refunds, write-offs, disputes, the ledger."""

@@ -78,9 +78,9 @@ def choices(session: Session, charge: Charge) -> list[Choice]:
         return ["write_off"] if delivered else []
     if charge.state != "disputed":
         return []
-    if refunds.running(session, charge):
-        return ["refund_again", "consider_refunded", "consider_not_refunded"]
     said = last_word(session, charge)
+    if refunds.running(session, charge):
+        return ["look", "refund_again", *_settled_refund(said)]
     if charge.captured_at:
         gone = certainly_not_charged(said) and not charge.refunded_cents
         return ["look", "consider_captured", "write_off"] if gone else ["look", "consider_captured"]
@@ -91,27 +91,44 @@ def choices(session: Session, charge: Charge) -> list[Choice]:
     return ["look", "capture_again", "write_off"] if delivered else ["look", "void", "consider_voided"]
 
 
+def _settled_refund(said: dict[str, Any]) -> list[Choice]:
+    """What the operator's last word on a refund lets a person take for settled; both when it answers and cannot tell."""
+    outcome, state = said.get("outcome"), said.get("state")
+    done: list[Choice] = ["consider_refunded"]
+    not_done: list[Choice] = ["consider_not_refunded"]
+    if outcome == "OperatorRefund":
+        return done if state == "done" else not_done if state == "denied" else []
+    if outcome == "Unknown":
+        return [*done, *not_done]
+    return not_done if outcome == "NotFound" else []
+
+
 def look(
     database: Database, operator: OperatorAdapter, order_number: str
 ) -> OperatorOutcome | RefundOutcome | NotFound:
-    """Ask the operator what it has of a charge, change nothing there, and note its answer as evidence."""
+    """Ask the operator what it has of a charge, or of the refund in doubt; its answer is noted and nothing changed."""
     with database.reading() as session:
         charge = charges.of_order(session, order_number)
+        wanted = refunds.running(session, charge)
         sent_at = charges.last_sent(session, charge) or charge.created_at
-    found: OperatorOutcome | NotFound | None = operator.status(charge.operator_ref) if charge.operator_ref else None
-    if found is None or (isinstance(found, Refused) and found.code == "expired"):
-        found = operator.find(charge.key, charge.sent_at or charge.created_at)
+    found: OperatorOutcome | RefundOutcome | NotFound
+    if wanted:
+        sent_at = wanted.sent_at or wanted.asked_at
+        found = operator.find_refund(charge.operator_ref, wanted.key)
+    else:
+        found = operator.status(charge.operator_ref) if charge.operator_ref else NotFound()
+        if isinstance(found, NotFound) or (isinstance(found, Refused) and found.code == "expired"):
+            found = operator.find(charge.key, charge.sent_at or charge.created_at)
     if isinstance(found, NotFound) and clock.now() - sent_at <= LIST_LAG:
         # It may still come to show in the list: that is no word to decide upon.
         return found
     with database.transaction() as session:
-        charge = charges.of_order(session, order_number)
-        charges.note(session, charge, "looked_up", evidence_of(found))
+        charges.note(session, charges.of_order(session, order_number), "looked_up", evidence_of(found))
     return found
 
 
 def decide(session: Session, actor: str, charge: Charge, choice: Choice, reason: str) -> None:
-    """Carry out one of `choices`; a refund and a write-off have functions of their own.
+    """Carry out one of `choices` on a dispute; a write-off, and a refund of what stands, have functions of their own.
 
     Args:
         actor: who decides, as the journal names him; the caller has made sure that he may.
@@ -123,7 +140,7 @@ def decide(session: Session, actor: str, charge: Charge, choice: Choice, reason:
     reason = " ".join(reason.split())[: refunds.LONGEST_REASON]
     if not reason:
         raise rules.Refused("reason_missing")
-    if choice not in choices(session, charge) or choice in {"look", "write_off"}:
+    if charge.state != "disputed" or choice not in choices(session, charge) or choice in {"look", "write_off"}:
         raise rules.Refused("choice_gone")
     said = {"by": actor, "reason": reason}
     audit.record(session, actor, f"dispute_{choice}", charge.order_number, after=said)

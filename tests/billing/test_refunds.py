@@ -177,7 +177,7 @@ def test_what_was_certainly_not_heard_is_asked_again_at_once(fault, bought):
 
 
 def test_what_nobody_can_tell_at_the_deadline_is_a_dispute_to_be_decided(bought, later):
-    for choice, state, back in (("consider_not_refunded", "captured", 0), ("refund_again", "captured", 100)):
+    for choice, back in (("consider_not_refunded", 0), ("refund_again", 100)):
         bought.company.operator.fault = "error500"
         bought.ask(100)
         bought.work()
@@ -187,14 +187,17 @@ def test_what_nobody_can_tell_at_the_deadline_is_a_dispute_to_be_decided(bought,
         bought.company.operator.fault = None
 
         assert (bought.charge.state, bought.refund_states()[-1]) == ("disputed", "disputed")
-        assert bought.choices == ["refund_again", "consider_refunded", "consider_not_refunded"]
+        assert bought.choices == ["look", "refund_again"]
+        assert bought.decide("consider_not_refunded") == "choice_gone"
+        bought.look()
+        assert bought.choices == ["look", "refund_again", "consider_not_refunded"]
         assert bought.broken() == []
         assert bought.decide(choice) == ""
         assert bought.decide(choice) == "choice_gone"
         for _ in range(3):
             later(minutes=20)
             bought.at_once()
-        assert (bought.charge.state, bought.charge.refunded_cents) == (state, back)
+        assert (bought.charge.state, bought.charge.refunded_cents) == ("captured", back)
         assert bought.broken() == []
         assert compare(bought.installation.means).differences == []
 
@@ -208,6 +211,8 @@ def test_a_refund_that_was_made_can_be_taken_for_settled_from_the_dispute(bought
     bought.at_once()
     bought.company.operator.fault = None
     assert bought.charge.state == "disputed"
+    bought.look()
+    assert bought.choices == ["look", "refund_again", "consider_refunded"]
 
     assert bought.decide("consider_refunded") == ""
 
@@ -234,3 +239,21 @@ def test_a_cent_more_in_a_refund_by_hand_is_found(bought):
         charge.refunded_cents += 1
 
     assert {(breach.invariant, breach.subject) for breach in bought.broken()} == {(6, bought.number)}
+
+
+def test_where_the_operator_cannot_tell_a_person_decides(bought, later):
+    """It repeats no correlators in its list, and others have refunded too."""
+    bought.company.operator.fault = "cut_reply"
+    bought.ask(100)
+    bought.work()
+    bought.company.operator.fault = None
+    for made in bought.company.operator.book.charges()[0].refunds:
+        del made["amountTransaction"]["clientCorrelator"]
+    later(hours=73)
+    bought.at_once()
+
+    assert bought.charge.state == "disputed"
+    assert bought.choices == ["look", "refund_again", "consider_refunded", "consider_not_refunded"]
+    assert bought.decide("consider_refunded") == ""
+    assert bought.charge.refunded_cents == 100
+    assert compare(bought.installation.means).differences == []

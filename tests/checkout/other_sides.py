@@ -178,9 +178,10 @@ class Operator:
     def of_ref(self, ref: str) -> OperatorCharge:
         return self.book[ref.removeprefix("op-")]
 
-    def of_order(self, number: str) -> str:
-        """In which state an order's charge stands here; "" when there is none."""
-        return next((charge.state for charge in self.book.values() if charge.reference == number), "")
+    def of_order(self, number: str, state: str = "") -> str:
+        """In which state an order's charge (or one in `state`) stands here; "" when there is none."""
+        kept = (charge.state for charge in self.book.values() if charge.reference == number)
+        return next((each for each in kept if state in {"", each}), "")
 
     def _move(self, fault: str, ref: str, wanted: str) -> contract.OperatorOutcome:
         if answer := _unheard(fault):

@@ -53,6 +53,7 @@ disputed written_off, voided written_off
 
 DONE = ("delivered", "captured")
 REFUNDED = ("delivered", "refunded")
+WRITTEN_OFF = ("delivered", "written_off")
 
 
 class Trouble(NamedTuple):
@@ -128,6 +129,11 @@ class Purchases(RuleBasedStateMachine):
         self.world.ask_refund(numbers[which % len(numbers)], cents)
         self.world.work()
 
+    @rule(which=st.integers(0, 5), trouble=TROUBLE)
+    def somebody_decides_a_dispute(self, which: int, trouble: Trouble) -> None:
+        self.expect(trouble)
+        self.world.decide_dispute(which)
+
     @invariant()
     def nothing_is_broken(self) -> None:
         if hasattr(self, "world"):
@@ -150,7 +156,7 @@ def assert_rest(world: World, *, peaceful: bool = False) -> None:
         assert set(ends.values()) <= {DONE, REFUNDED}
     disputed = {number for number, states in ends.items() if "disputed" in states}
     assert {states for number, states in ends.items() if number not in disputed} <= {
-        DONE, REFUNDED, ("failed", "voided"),
+        DONE, REFUNDED, WRITTEN_OFF, ("failed", "voided"),
     }  # fmt: skip
     assert {breach.subject for breach in compare(world.means).differences} <= disputed
     left = {charge.reference for charge in world.operator.book.values() if charge.state in {"processing", "reserved"}}
@@ -248,6 +254,20 @@ def test_what_expired_meanwhile_is_reserved_again_and_captured(world):
     assert_rest(world)
     assert world.ends()[number] == DONE
     assert sorted(charge.state for charge in world.operator.book.values()) == ["captured", "voided"]
+
+
+@pytest.mark.parametrize(("which", "end"), [(0, DONE), (1, WRITTEN_OFF)])
+def test_what_was_cancelled_over_there_is_charged_again_or_written_off(which, end, world):
+    number = world.confirm(world.ask_price(1, 1_000), 1)
+    world.operator.faults.coming += ["expired"]
+    world.work()
+    assert world.ends()[number] == ("delivered", "disputed")
+
+    world.pass_time(4_000)
+    world.decide_dispute(which)
+
+    assert_rest(world)
+    assert world.ends()[number] == end
 
 
 def test_wrong_credentials_delay_a_capture_and_never_dispute_it(world):

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from connectors.contract import Offer
 from portal import clock, outbox
-from portal.billing import charges, refunds
+from portal.billing import charges, disputes, refunds, write_offs
 from portal.billing.charges import Charge
 from portal.billing.refunding import refund
 from portal.billing.settlement import capture, void
@@ -52,7 +52,7 @@ LIMIT_CENTS = 3_000
 WORDS = {"fr": "Offre", "en": "Offer"}
 START = datetime(2026, 10, 20, 9, 0, tzinfo=UTC)
 STALL = timedelta(seconds=outbox.LEASE_S + 30)
-CHARGED = {"captured", "refunding", "refunded", "disputed"}
+CHARGED = {"captured", "refunding", "refunded", "disputed", "written_off"}
 Result = TypeVar("Result")
 
 
@@ -210,6 +210,25 @@ class World:
         with self.database.transaction() as session:
             refunds.ask(session, "account 9", charges.of_order(session, number), cents, "broken")
 
+    def decide_dispute(self, which: int) -> None:
+        """Somebody looks at the oldest dispute and makes one of the choices that are said to be safe."""
+        with self.database.reading() as session:
+            waiting = disputes.open_disputes(session)
+        if waiting:
+            self.alive(lambda: self._decide_dispute(waiting[0].order_number, which))
+
+    def _decide_dispute(self, number: str, which: int) -> None:
+        disputes.look(self.database, self.operator, number)
+        with self.database.transaction() as session:
+            charge = charges.locked(session, number)
+            assert charge
+            possible = [choice for choice in disputes.choices(session, charge) if choice != "look"]
+            chosen = possible[which % len(possible)] if possible else ""
+            if chosen == "write_off":
+                write_offs.write_off(session, "account 9", charge, "decided")
+            elif chosen:
+                disputes.decide(session, "account 9", charge, chosen, "decided")
+
     def pass_time(self, seconds: int) -> None:
         """Time goes by, and nobody does anything."""
         self.at += timedelta(seconds=seconds)
@@ -282,7 +301,7 @@ class World:
         spent: dict[tuple[int, int], int] = {}
         kept = select(Order, Charge).join(Charge, Charge.order_number == Order.number).where(Order.state != "failed")
         for order, charge in session.execute(kept):
-            cents = order.gross_cents - charge.refunded_cents
+            cents = 0 if charge.state == "written_off" else order.gross_cents - charge.refunded_cents
             spent[_week(order.created_at)] = spent.get(_week(order.created_at), 0) + cents
         return spent
 
@@ -315,6 +334,8 @@ class World:
                 wrong.append(f"3: {number} is delivered, its charge is {charge.state}")
             if charge.state == "captured" and order.state != "delivered":
                 wrong.append(f"4: {number} is captured, but {order.state}")
+            if charge.state == "written_off" and self.operator.of_order(number, "captured"):
+                wrong.append(f"3: {number} is written off, and charged")
             if charge.state == "refunding" and ("refund", number) not in live:
                 wrong.append(f"8: {number} is being refunded, and nobody will carry it on")
             if charge.refunded_cents > self.operator.given_back(charge.operator_ref):
