@@ -54,7 +54,10 @@ class Installation:
     @property
     def means(self) -> Means:
         """What purchases are carried out with."""
-        return Means(self.database, self.merchants, self.operator, self.settings.operator.line, self.storage)
+        operator = self.settings.operator
+        return Means(
+            self.database, self.merchants, self.operator, operator.line, self.storage, operator.offline_cents
+        )  # fmt: skip
 
     @property
     def handlers(self) -> Mapping[str, Handler]:

@@ -16,6 +16,7 @@ from portal.admin.charge_sheet import PAGE, Case, case_of, search, waiting
 from portal.billing import charges
 from portal.billing import disputes as charge_disputes
 from portal.billing.charges import Charge
+from portal.billing.offline import outstanding
 from portal.billing.refunds import ask as ask_refund
 from portal.billing.write_offs import write_off
 from portal.checkout import disputes
@@ -31,10 +32,17 @@ def all_purchases() -> ResponseReturnValue:
     text = request.args.get("q", "").strip()[:100]
     before = request.args.get("before", 0, type=int)
     with installation().database.reading() as session:
-        found, open_cases = search(session, text, before), waiting(session)
+        found, open_cases, unpaid = search(session, text, before), waiting(session), outstanding(session)
     template = "admin/_purchases.html" if wants_fragment() else "admin/purchases.html"
     return render_template(
-        template, found=found[:PAGE], more=len(found) > PAGE, open_cases=open_cases, text=text, words=charge_words
+        template,
+        found=found[:PAGE],
+        more=len(found) > PAGE,
+        open_cases=open_cases,
+        text=text,
+        words=charge_words,
+        unpaid=unpaid,
+        offline_cents=installation().settings.operator.offline_cents,
     )
 
 

@@ -58,6 +58,7 @@ REFUND_STATES = {
 }  # fmt: skip
 
 EVENTS = {
+    "accepted_offline": lazy_gettext("accepted: the operator could not be reached"),
     "accepted": lazy_gettext("confirmed by the employee"), "opened": lazy_gettext("charge opened"),
     "sending": lazy_gettext("asked"), "reserved": lazy_gettext("reserved"), "unanswered": lazy_gettext("no answer"),
     "processing": lazy_gettext("still being decided"), "refused": lazy_gettext("refused"),

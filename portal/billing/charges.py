@@ -85,6 +85,7 @@ class Charge(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     captured_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    offline_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
     def whole(self) -> Amount:

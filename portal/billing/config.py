@@ -27,7 +27,7 @@ class OperatorSection(BaseModel):
     line: str = ""
     identify_by: Literal["line", "token"] = "line"
     steps: Literal[1, 2] = 2
-    when_unreachable: Literal["refuse"] = "refuse"
+    when_unreachable: Literal["refuse", "accept"] = "refuse"
     offline_limit: str = "0.00"
     usage_spool: str = Field(default="usage", min_length=1)
     usage_folder: str = ""
@@ -46,6 +46,11 @@ class OperatorSection(BaseModel):
         if value and not _is_address(value, {"http", "https"}):
             raise PydanticCustomError("http_url", "not an address")
         return value
+
+    @property
+    def offline_cents(self) -> int:
+        """Up to how much is accepted in all while the operator cannot be reached; 0: nothing."""
+        return parse_amount(self.offline_limit) if self.when_unreachable == "accept" else 0
 
     @field_validator("offline_limit")
     @classmethod

@@ -23,7 +23,7 @@ from connectors.contract import (
     Unreachable,
 )
 from portal import clock, logs, outbox
-from portal.billing import charges
+from portal.billing import charges, offline
 from portal.billing.charges import Charge
 from portal.database import Database
 from portal.outbox import Lease
@@ -33,7 +33,7 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True)
 class Reserved:
-    """The amount is kept at the operator."""
+    """The amount is kept at the operator, or may wait for it (`offline.py`)."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,13 @@ Reservation = Reserved | NotReserved | InDoubt
 
 def reserve(
     database: Database, operator: OperatorAdapter, line: str, order_number: str, lease: Lease, *,
-    delivered: bool = False,
+    delivered: bool = False, offline_cents: int = 0,
 ) -> Reservation:  # fmt: skip
     """One attempt to reserve, safe to repeat after any crash.
 
     Args:
         delivered: the order was delivered, and its reservation expired: what refuses it is a dispute.
+        offline_cents: up to how much, in all, may wait for an operator that cannot be reached.
 
     Raises:
         LeaseLost: somebody else has the task now.
@@ -94,6 +95,12 @@ def reserve(
         charge = charges.of_order(session, order_number)
         if delivered:
             return _record_again(session, charge, outcome, first=first)
+        if (
+            first
+            and isinstance(outcome, Unreachable)
+            and offline.accept(session, charge, offline_cents, outcome.detail)
+        ):
+            return Reserved()
         return _record(session, charge, outcome, first=first)
 
 

@@ -44,7 +44,9 @@ def advance(means: Means, number: str, lease: Lease) -> None:
 
 def reserve_amount(means: Means, number: str, lease: Lease) -> Wait | None:
     """Step 2: the operator keeps the amount."""
-    reservation = reserve(means.database, means.operator, means.line, number, lease)
+    reservation = reserve(
+        means.database, means.operator, means.line, number, lease, offline_cents=means.offline_cents
+    )  # fmt: skip
     with means.database.transaction() as session:
         outbox.renew(session, lease)
         order = orders.by_number(session, number)

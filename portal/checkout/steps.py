@@ -24,13 +24,18 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True)
 class Means:
-    """What a purchase is carried out with; `line` is the company's line at the operator (E.164)."""
+    """What a purchase is carried out with.
+
+    `line` is the company's line at the operator (E.164); `offline_cents` is up to how much may wait for an
+    operator that cannot be reached.
+    """
 
     database: Database
     merchants: Merchants
     operator: OperatorAdapter
     line: str
     storage: Storage
+    offline_cents: int = 0
 
 
 @dataclass(frozen=True)
