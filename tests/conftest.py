@@ -77,7 +77,7 @@ def database_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ready_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite database of our version with nothing in it: to copy takes a tenth of the time to make."""
     path = tmp_path_factory.mktemp("migrated") / "portal.db"
     database = Database(f"sqlite:///{path}")
@@ -87,12 +87,12 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def installation(company: Company, tmp_path: Path, database_url: str, migrated: Path) -> Iterator[Installation]:
+def installation(company: Company, tmp_path: Path, database_url: str, ready_database: Path) -> Iterator[Installation]:
     """An installation over the company, its catalogue read, with the demonstration's rules."""
     path = tmp_path / "portal.toml"
     configuration = company.configuration(8000).replace("sqlite:///portal.db", database_url)
     path.write_text(configuration, encoding="utf-8")
-    shutil.copy(migrated, tmp_path)
+    shutil.copy(ready_database, tmp_path)
     house = open_installation(settings.load(path, {}))
     schema.upgrade(house.database)
     synchronise(house.database, house.merchants)

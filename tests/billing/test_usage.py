@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from demo.companies import COMPANIES
 from portal import clock, settings
-from portal.billing import charges, rounds, usage
+from portal.billing import charges, refunds, rounds, usage
 from portal.billing.charges import Charge, ChargeEvent
 from portal.billing.rounds import Round
 from portal.billing.worker import run_worker
@@ -221,3 +221,20 @@ def test_the_day_ends_at_the_companys_midnight(buyer, work, installation, out, l
     usage.go_round(installation.database, files, zone)
 
     assert len(files.listing()) == 1
+
+
+def test_a_refund_is_a_line_of_the_next_file_and_the_books_agree(buyer, work, go_round, installation, out):
+    number = buy(buyer, work)
+    with installation.database.transaction() as session:
+        refunds.ask(session, "finance", charges.locked(session, number), None, "wrong company")
+    work()
+    assert state_of(installation, number) == "refunded"
+
+    go_round()
+
+    reader = Reader(installation.operator.files.public_key())
+    reader.read_folder(out)
+    assert [line["kind"] for line in reader.billed.values()] == ["C", "R"]
+    assert reader.total == 0
+    assert compare(installation.means).differences == []
+    assert verify(installation.database, installation.storage) == []
