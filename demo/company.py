@@ -74,8 +74,8 @@ class Company:
     console: ConsoleServer
     ca_file: Path
 
-    def configuration(self, portal_port: int) -> str:
-        """A `portal.toml` that points at these servers."""
+    def configuration(self, portal_port: int, offline_limit: str = "") -> str:
+        """A `portal.toml` that points at these servers; with `offline_limit` purchases wait for the operator up to it."""
         from demo.merchants import DEMO_MERCHANTS
 
         parts = [
@@ -91,7 +91,11 @@ class Company:
         for key, connector, secrets in DEMO_MERCHANTS:
             inline = "{" + ", ".join(f'{name} = "{value}"' for name, value in secrets.items()) + "}"
             parts.append(MERCHANT.format(key=key, connector=connector, url=self.merchants.url, secrets=inline))
-        return "".join(parts)
+        text = "".join(parts)
+        if offline_limit:
+            accepting = f'[operator]\nwhen_unreachable = "accept"\noffline_limit = "{offline_limit}"\n'
+            text = text.replace("[operator]\n", accepting, 1)
+        return text
 
     def stop(self) -> None:
         """End every server."""

@@ -19,6 +19,7 @@ import click
 
 from portal.commands.ending import BAD_USAGE, stop
 from portal.commands.language import say, terminal_language
+from portal.money import parse_amount
 
 if TYPE_CHECKING:
     from demo.company import Company
@@ -44,7 +45,18 @@ def register(group: click.Group) -> None:
     show_default=True,
     help=say("Port of the portal; the next free one when it is taken."),
 )
-def demo(keep: Path | None, port: int) -> None:
+@click.option(
+    "--offline-limit",
+    default="",
+    help=say(
+        "Accept purchases up to this amount, like 20.00, while the operator is down; without it they are refused."
+    ),
+)
+def demo(keep: Path | None, port: int, offline_limit: str) -> None:
+    try:
+        parse_amount(offline_limit or "0")
+    except ValueError:
+        stop(say("%(amount)s is not an amount of money; write it like 200.00.", amount=offline_limit), BAD_USAGE)
     with tempfile.TemporaryDirectory(prefix="guichet-demo-") as temporary:
         folder = (keep or Path(temporary)).absolute()
         try:
@@ -59,10 +71,10 @@ def demo(keep: Path | None, port: int) -> None:
                 ),
                 BAD_USAGE,
             )
-        _run(folder, _free_port(port), keep=keep is not None)
+        _run(folder, _free_port(port), offline_limit, keep=keep is not None)
 
 
-def _run(folder: Path, port: int, *, keep: bool) -> None:
+def _run(folder: Path, port: int, offline_limit: str, *, keep: bool) -> None:
     configuration = folder / "portal.toml"
     portal = _start_portal(configuration, folder / "portal.log")
     try:
@@ -74,7 +86,7 @@ def _run(folder: Path, port: int, *, keep: bool) -> None:
         if keep:
             kept_books.recall(folder, company.operator, company.merchants)
         try:
-            configuration.write_text(company.configuration(port), encoding="utf-8")
+            configuration.write_text(company.configuration(port, offline_limit), encoding="utf-8")
             _tell(portal, configuration)
             _wait_until_ready(port, portal, folder)
             _print_welcome(company, port, folder)

@@ -40,7 +40,8 @@ from tests.checkout.world import LIMIT_CENTS, ZONE, World, made_database
 ORDER_MOVES = """
 accepted fulfilling, fulfilling delivered, fulfilling preparing, preparing delivered,
 accepted failed, fulfilling failed, preparing failed,
-accepted disputed, fulfilling disputed, preparing disputed
+accepted disputed, fulfilling disputed, preparing disputed,
+disputed fulfilling, disputed preparing, disputed failed
 """
 CHARGE_MOVES = """
 new reserved, reserved captured, captured refunding, refunding refunded, refunding captured,
