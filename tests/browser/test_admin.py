@@ -81,6 +81,11 @@ def test_no_violation_on_the_screens_of_an_administrator(
         page.wait_for_selector("#q")
 
     sign_in("chloe.lefevre")
+    page.goto(address + "/offers/quidonc-inverse")
+    page.locator("input[name=phone]").fill("01 42 68 53 00")
+    page.locator("form.confirm button").click()
+    page.locator(".order").wait_for()
+    desk.wait_for_charges(1)
     page.goto(address + "/offers/coface-rapport")
     page.locator("input[name=siren]").fill("806569182")
     page.locator("input[name=words]").wait_for()
@@ -110,16 +115,20 @@ def test_no_violation_on_the_screens_of_an_administrator(
         "delegations",
         "rule-file",
         "directory?look=1",
+        "purchases",
     ):
         page.goto(address + "/admin/" + name)
         look_at(page, name, found)
+    page.locator("#purchases a").first.click()
+    page.locator(".choices").wait_for()
+    look_at(page, "a purchase", found)
     page.goto(address + "/admin/people?q=lef")
     page.locator(".people a").first.click()
     page.locator(".verdicts summary").first.click()
     look_at(page, "person", found)
     context.close()
 
-    assert len(found) == 14
+    assert len(found) == 16
     assert {name: faults for name, faults in found.items() if faults} == {}
 
 
