@@ -59,7 +59,7 @@ class ConsoleServer:
         self.faults: dict[str, str] = {}
         app = console_app(directory, operator, merchants, mailbox, self.faults)
         self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_SilentHandler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def url(self) -> str:

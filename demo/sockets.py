@@ -46,7 +46,7 @@ class LoopbackServer:
         if self._server is None:
             self._listen()
         assert self._server is not None  # noqa: S101 - for the type checker
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
