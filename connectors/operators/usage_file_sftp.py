@@ -8,6 +8,7 @@ file waits.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -43,6 +44,33 @@ class HostKeyDiffers(ContractBroken):
     """The server did not prove to be the one whose key is pinned."""
 
 
+class _Loop:
+    """An event loop in a thread of its own, so that it works wherever a loop runs already."""
+
+    def __enter__(self) -> _Loop:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="sftp", daemon=True)
+        self._thread.start()
+        return self
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine gives, or raises."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def __exit__(self, *_exception: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+
+
 class Sftp:
     """A folder of an SFTP server; a connection lasts as long as the place is open."""
 
@@ -58,7 +86,7 @@ class Sftp:
         """Connect, prove who both are, and stay for a while."""
         if time.monotonic() < self._alone_until:
             raise AuthFailed(f"sftp://{self._host}:{self._port}: left alone for a while, since it refused the sign-in")
-        with asyncio.Runner() as runner:
+        with _Loop() as runner:
             connection = self._run(runner, self._connected(), CONNECT_S * 2)
             try:
                 client = self._run(runner, _client(connection), STEP_S)
@@ -78,7 +106,7 @@ class Sftp:
             connect_timeout=CONNECT_S, login_timeout=CONNECT_S,
         )  # fmt: skip
 
-    def _run(self, runner: asyncio.Runner, work: Coroutine[Any, Any, T], seconds: float) -> T:
+    def _run(self, runner: _Loop, work: Coroutine[Any, Any, T], seconds: float) -> T:
         where = f"sftp://{self._host}:{self._port}"
         try:
             return runner.run(asyncio.wait_for(work, seconds))
