@@ -11,7 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, bindparam, or_, select
-from sqlalchemy.orm import Mapped, Session, contains_eager, mapped_column, relationship, selectinload
+from sqlalchemy.orm import Mapped, Session, contains_eager, mapped_column, relationship
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 
 from portal import audit, clock
 from portal.database import Base, UtcDateTime
@@ -119,11 +121,9 @@ LIVE = (
     .where(Ceiling.ended_at.is_(None))
     .order_by(Ceiling.id)
 )
-# Mostly their groups are at hand already, from the rules just read; a second copy of each row would cost more.
 APPLYING = (
     select(Ceiling)
     .outerjoin(Ceiling.group)
-    .options(selectinload(Ceiling.group))
     .where(
         Ceiling.ended_at.is_(None),
         or_(Ceiling.who == "everyone", GroupRow.key.in_(bindparam("keys", expanding=True))),
@@ -131,6 +131,9 @@ APPLYING = (
     )
     .order_by(Ceiling.id)
 )
+
+
+GROUPS = select(GroupRow).where(GroupRow.id.in_(bindparam("ids", expanding=True)))
 
 
 def add_ceiling(session: Session, actor: str, group: Group | None, terms: Terms) -> Ceiling:
@@ -181,4 +184,12 @@ def live_ceilings(session: Session) -> list[Ceiling]:
 
 def applying(session: Session, group_keys: frozenset[str], wanted: Wanted) -> list[Ceiling]:
     """Every live ceiling that a purchase of this offer by a person of these groups must pass."""
-    return list(session.scalars(APPLYING, {"keys": list(group_keys), **wanted.values}))
+    found = list(session.scalars(APPLYING, {"keys": list(group_keys), **wanted.values}))
+    # Mostly their groups are at hand already, from the rules just read; to read each row again would cost more.
+    named = {ceiling.group_id for ceiling in found if ceiling.group_id}
+    unread = [number for number in named if identity_key(GroupRow, number) not in session.identity_map]
+    groups = {row.id: row for row in session.scalars(GROUPS, {"ids": unread})} if unread else {}
+    for ceiling in found:
+        # Set as read, so that it is there after the session has ended.
+        set_committed_value(ceiling, "group", groups.get(ceiling.group_id or 0) or ceiling.group)
+    return found

@@ -61,7 +61,9 @@ def explain(
     session: Session, employee: Employee, wanted: Wanted, zone: ZoneInfo, price: Price = FREE, right: str = "buy"
 ) -> Decision:
     """Decide whether an employee may have a right on an offer, ceilings included."""
-    decision = decide(rules_on(session, employee.group_keys, wanted), right, wanted)
+    # Kept until the end: the groups of these rules are mostly those of the ceilings, and need no second reading.
+    rules = rules_on(session, employee.group_keys, wanted)
+    decision = decide(rules, right, wanted)
     if not decision.allowed or right != "buy":
         return decision
     live = ceilings.applying(session, employee.group_keys, wanted)
