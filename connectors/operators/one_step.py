@@ -25,9 +25,9 @@ from connectors.contract import (
     Unknown,
     Unreachable,
 )
-from connectors.operators import usage_file_lines as lines
-from connectors.operators.usage_file_lines import Limits, stamp
-from connectors.operators.usage_file_spool import Spool, SpoolUnusable
+from connectors.operators.usage_file import lines
+from connectors.operators.usage_file.lines import Limits, stamp
+from connectors.operators.usage_file.spool import Spool, SpoolUnusable
 
 NO_LIMITS = Limits()
 

@@ -18,7 +18,7 @@ from connectors.operators.profiles import Profile, load_profile
 from connectors.operators.tokens import Tokens
 
 if TYPE_CHECKING:
-    from connectors.operators.usage_file_places import WayTo
+    from connectors.operators.usage_file.places import WayTo
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def load_operator(config: OperatorConfig, network: Network, now: Callable[[], da
 
 def _in_one_step(config: OperatorConfig, operator: CamaraOperator, now: Callable[[], datetime]) -> OperatorAdapter:
     from connectors.operators.one_step import OneStepOperator
-    from connectors.operators.usage_file_spool import Spool
+    from connectors.operators.usage_file.spool import Spool
 
     if config.usage is None:
         raise ValueError("one step needs a place for what waits")
@@ -86,10 +86,10 @@ def _in_one_step(config: OperatorConfig, operator: CamaraOperator, now: Callable
 
 def _usage_file(config: OperatorConfig, profile: Profile, now: Callable[[], datetime]) -> OperatorAdapter:
     # Only those who bill by file pay for loading what it stands on.
-    from connectors.operators.usage_file import UsageFileOperator
-    from connectors.operators.usage_file_delivery import Terms, UsageFiles
-    from connectors.operators.usage_file_lines import Limits
-    from connectors.operators.usage_file_spool import Spool
+    from connectors.operators.usage_file.adapter import UsageFileOperator
+    from connectors.operators.usage_file.delivery import Terms, UsageFiles
+    from connectors.operators.usage_file.lines import Limits
+    from connectors.operators.usage_file.spool import Spool
 
     usage = config.usage
     if usage is None:
@@ -102,10 +102,10 @@ def _usage_file(config: OperatorConfig, profile: Profile, now: Callable[[], date
 
 
 def _way(usage: UsageConfig, profile: Profile) -> WayTo:
-    from connectors.operators.usage_file_places import Folder, Nowhere
+    from connectors.operators.usage_file.places import Folder, Nowhere
 
     if usage.sftp:
-        from connectors.operators.usage_file_sftp import Sftp, SftpAccount
+        from connectors.operators.usage_file.sftp import Sftp, SftpAccount
 
         return Sftp(SftpAccount(usage.sftp, usage.sftp_host_key, usage.sftp_password, usage.sftp_key))
     return Folder(usage.folder) if usage.folder else Nowhere(profile.name)

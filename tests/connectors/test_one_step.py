@@ -8,7 +8,7 @@ import pytest
 
 from connectors.contract import NotFound, OperatorCharge, Refused, Unknown, Unreachable
 from connectors.operators.one_step import OneStepOperator
-from connectors.operators.usage_file_spool import Spool
+from connectors.operators.usage_file.spool import Spool
 from demo.operator import PAYMENTS
 from tests.connectors.conftest import charge
 

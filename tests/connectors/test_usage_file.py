@@ -535,7 +535,7 @@ def test_with_the_operators_key_an_answer_counts_only_when_it_is_signed(sent, tm
     (tmp_path / "theirs").mkdir()
     theirs = open_office(tmp_path / "theirs")
     (tmp_path / "operator.pem").write_text(theirs.adapter.files.public_key())
-    from connectors.operators.usage_file_signature import private_key
+    from connectors.operators.usage_file.signature import private_key
 
     files = sent.again(answer_key=tmp_path / "operator.pem").files
     path = answer(sent.path, [])
@@ -573,7 +573,7 @@ def test_a_captured_charge_keeps_the_operators_view(sent):
 
 
 def test_an_answer_that_cannot_be_had_or_is_endless_keeps_no_other_from_being_read(sent, monkeypatch):
-    monkeypatch.setattr("connectors.operators.usage_file_answers.MOST_BYTES", 1000)
+    monkeypatch.setattr("connectors.operators.usage_file.answers.MOST_BYTES", 1000)
     stem = sent.path.name.removesuffix(".csv")
     (sent.out / f"{stem}.a.ack.csv").write_bytes(b"x" * 1001)
     (sent.out / f"{stem}.b.ack.csv").symlink_to("/etc/hostname")

@@ -11,7 +11,7 @@ import asyncssh
 import pytest
 
 from connectors.contract import AuthFailed, Unavailable
-from connectors.operators import usage_file_sftp
+from connectors.operators.usage_file import sftp as usage_file_sftp
 from tests.connectors.conftest import charge
 from tests.connectors.usage_office import open_office
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connectors.http import Network
 from connectors.operators.registry import OperatorConfig, UsageConfig, load_operator
-from connectors.operators.usage_file import UsageFileOperator
+from connectors.operators.usage_file.adapter import UsageFileOperator
 from tests.connectors.usage_reader import Reader
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)

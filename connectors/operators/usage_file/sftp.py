@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import asyncssh
 
 from connectors.contract import AuthFailed, ContractBroken, Problem, Unavailable
-from connectors.operators.usage_file_places import MOST_BYTES, PROBE, different
+from connectors.operators.usage_file.places import MOST_BYTES, PROBE, different
 
 CONNECT_S = 15
 STEP_S = 25

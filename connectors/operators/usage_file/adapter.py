@@ -27,10 +27,10 @@ from connectors.contract import (
     Unknown,
     Unreachable,
 )
-from connectors.operators import usage_file_lines as lines
-from connectors.operators.usage_file_delivery import UsageFiles
-from connectors.operators.usage_file_lines import Limits
-from connectors.operators.usage_file_spool import Spool, SpoolUnusable
+from connectors.operators.usage_file import lines
+from connectors.operators.usage_file.delivery import UsageFiles
+from connectors.operators.usage_file.lines import Limits
+from connectors.operators.usage_file.spool import Spool, SpoolUnusable
 
 Outcome = TypeVar("Outcome")
 Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from datetime import datetime
 
 from connectors.contract import AnswerFile, ContractBroken, LineRejected, Problem
-from connectors.operators.usage_file_format import CONTROL, FileAnswer, Rejection, read_answer
-from connectors.operators.usage_file_lines import stamp
-from connectors.operators.usage_file_places import MOST_BYTES
+from connectors.operators.usage_file.format import CONTROL, FileAnswer, Rejection, read_answer
+from connectors.operators.usage_file.lines import stamp
+from connectors.operators.usage_file.places import MOST_BYTES
 
 FINAL = ("accepted", "accepted_in_part")
 

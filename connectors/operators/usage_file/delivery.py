@@ -26,14 +26,13 @@ from connectors.contract import (
     Rejected,
     Unavailable,
 )
-from connectors.operators import usage_file_answers as answers
-from connectors.operators import usage_file_signature as signature
-from connectors.operators.usage_file_checks import problems
-from connectors.operators.usage_file_closing import Closing, close_days
-from connectors.operators.usage_file_format import ANSWER_NAME, repeat_name
-from connectors.operators.usage_file_lines import stamp
-from connectors.operators.usage_file_places import Place, WayTo
-from connectors.operators.usage_file_spool import Spool, SpoolUnusable
+from connectors.operators.usage_file import answers, signature
+from connectors.operators.usage_file.checks import problems
+from connectors.operators.usage_file.closing import Closing, close_days
+from connectors.operators.usage_file.format import ANSWER_NAME, repeat_name
+from connectors.operators.usage_file.lines import stamp
+from connectors.operators.usage_file.places import Place, WayTo
+from connectors.operators.usage_file.spool import Spool, SpoolUnusable
 
 LIST = """
 SELECT files.*, (SELECT max(delivered_at) FROM issues WHERE issues.number = files.number) AS delivered_at,

@@ -10,8 +10,8 @@ from datetime import date, datetime, time
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from connectors.operators.usage_file_format import Head, Line, file_name, written
-from connectors.operators.usage_file_lines import stamp
+from connectors.operators.usage_file.format import Head, Line, file_name, written
+from connectors.operators.usage_file.lines import stamp
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from connectors.contract import ChargeFile, ConnectorError, ContractBroken, Problem
-from connectors.operators import usage_file_signature as signature
-from connectors.operators.usage_file_places import WayTo
-from connectors.operators.usage_file_spool import Spool, SpoolUnusable
+from connectors.operators.usage_file import signature
+from connectors.operators.usage_file.places import WayTo
+from connectors.operators.usage_file.spool import Spool, SpoolUnusable
 
 
 def problems(
