@@ -11,7 +11,6 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -22,31 +21,10 @@ from portal.billing.config import OperatorSection
 from portal.mail.config import MailSection
 from portal.money import parse_amount
 from portal.settings_faults import Fault, SettingsError, fault_of, place
+from portal.settings_values import is_address, require_amount, require_http
 
 DEFAULT_PATH = Path("instance/portal.toml")
 SECRET_KEYS = ("bind_password", "client_secret", "password", "usage_sftp_password")
-
-
-def _require_amount(value: str) -> str:
-    try:
-        parse_amount(value)
-    except ValueError as error:
-        raise PydanticCustomError("amount", "not an amount") from error
-    return value
-
-
-def _require_http(value: str) -> str:
-    if value and not _is_address(value, {"http", "https"}):
-        raise PydanticCustomError("http_url", "not an address")
-    return value
-
-
-def _is_address(url: str, schemes: set[str]) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 class Section(BaseModel):
@@ -125,7 +103,7 @@ class DirectorySection(Section):
     @field_validator("urls")
     @classmethod
     def _addresses(cls, value: list[str]) -> list[str]:
-        if not all(_is_address(url, {"ldap", "ldaps"}) for url in value):
+        if not all(is_address(url, {"ldap", "ldaps"}) for url in value):
             raise PydanticCustomError("ldap_url", "not LDAP addresses")
         return value
 
@@ -136,7 +114,7 @@ class CheckoutSection(Section):
     @field_validator("ask_password_above")
     @classmethod
     def _amount(cls, value: str) -> str:
-        return _require_amount(value) if value else value
+        return require_amount(value) if value else value
 
     @property
     def ask_password_above_cents(self) -> int | None:
@@ -160,7 +138,7 @@ class MerchantSection(Section):
     @field_validator("base_url")
     @classmethod
     def _address(cls, value: str) -> str:
-        return _require_http(value)
+        return require_http(value)
 
 
 class Settings(BaseSettings):

@@ -34,30 +34,6 @@ def _read_authority() -> Authority:
         return authority_of(session, person.group_keys, is_admin=is_admin)
 
 
-def admins_only(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    """A screen that only members of `[directory] admin_groups` may see; it does not exist for others."""
-
-    @wraps(view)
-    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        if not authority().is_admin:
-            abort(404)
-        return view(*args, **kwargs)
-
-    return guarded
-
-
-def managers_only(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    """A screen for administrators, and for delegates within what they were given."""
-
-    @wraps(view)
-    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        if not authority().is_any:
-            abort(404)
-        return view(*args, **kwargs)
-
-    return guarded
-
-
 def may_settle() -> bool:
     """Whether the signed-in person decides disputes, refunds and write-offs: administrators and finance."""
     if not current_user.is_authenticated:
@@ -65,16 +41,31 @@ def may_settle() -> bool:
     return authority().is_admin or account().is_in(installation().settings.directory.finance_groups)
 
 
-def settlers_only(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    """A screen of everybody's purchases, for administrators and finance; it does not exist for others."""
+def _guarded(view: Callable[Arguments, Answer], may: Callable[[], bool]) -> Callable[Arguments, Answer]:
+    """The screen, which does not exist for those who may not see it."""
 
     @wraps(view)
     def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        if not may_settle():
+        if not may():
             abort(404)
         return view(*args, **kwargs)
 
     return guarded
+
+
+def admins_only(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    """A screen that only members of `[directory] admin_groups` may see; it does not exist for others."""
+    return _guarded(view, lambda: authority().is_admin)
+
+
+def managers_only(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    """A screen for administrators, and for delegates within what they were given."""
+    return _guarded(view, lambda: authority().is_any)
+
+
+def settlers_only(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    """A screen of everybody's purchases, for administrators and finance; it does not exist for others."""
+    return _guarded(view, may_settle)
 
 
 def actor() -> str:

@@ -30,11 +30,11 @@ def delegations() -> ResponseReturnValue:
     return _show(_form())
 
 
-@admin.get("/delegations/groups")
+@admin.get("/delegations/groups/<any(delegates, target):field>")
 @admins_only
-def delegation_groups() -> ResponseReturnValue:
+def delegation_groups(field: str) -> ResponseReturnValue:
     """Groups for what was typed so far, to choose from in the field itself."""
-    text = (request.args.get("delegates") or request.args.get("target") or "").strip()
+    text = request.args.get(field, "").strip()
     try:
         found = installation().directory.search_groups(text, OFFERED) if len(text) > 1 else []
     except DirectoryUnknown as error:
@@ -65,7 +65,7 @@ def delegate() -> ResponseReturnValue:
 
 @admin.post("/delegations/<int:number>/end")
 @admins_only
-def end(number: int) -> ResponseReturnValue:
+def take_back(number: int) -> ResponseReturnValue:
     """Take a delegation away; what was decided under it stays."""
     try:
         require_proof()

@@ -9,11 +9,11 @@ from flask.typing import ResponseReturnValue
 
 from portal.admin import (
     ceiling_views,
-    charge_views,
     delegation_views,
     directory_views,
     journal_views,
     people_views,
+    purchase_views,
     rights_views,
     rule_file_views,
 )
@@ -22,8 +22,15 @@ from portal.admin.blueprint import admin
 from portal.installation import Installation
 
 __all__ = [
-    "ceiling_views", "charge_views", "delegation_views", "directory_views", "journal_views", "people_views", "register",
-    "rights_views", "rule_file_views",
+    "ceiling_views",
+    "delegation_views",
+    "directory_views",
+    "journal_views",
+    "people_views",
+    "purchase_views",
+    "register",
+    "rights_views",
+    "rule_file_views",
 ]  # fmt: skip
 
 

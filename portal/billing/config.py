@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 from pydantic_core import PydanticCustomError
 
 from portal.money import parse_amount
+from portal.settings_values import is_address, require_amount, require_http
 
 
 class OperatorSection(BaseModel):
@@ -43,9 +44,7 @@ class OperatorSection(BaseModel):
     @field_validator("api_root", "token_url")
     @classmethod
     def _address(cls, value: str) -> str:
-        if value and not _is_address(value, {"http", "https"}):
-            raise PydanticCustomError("http_url", "not an address")
-        return value
+        return require_http(value)
 
     @property
     def offline_cents(self) -> int:
@@ -55,11 +54,7 @@ class OperatorSection(BaseModel):
     @field_validator("offline_limit")
     @classmethod
     def _amount(cls, value: str) -> str:
-        try:
-            parse_amount(value)
-        except ValueError as error:
-            raise PydanticCustomError("amount", "not an amount") from error
-        return value
+        return require_amount(value)
 
     @field_validator("line")
     @classmethod
@@ -71,7 +66,7 @@ class OperatorSection(BaseModel):
     @field_validator("usage_sftp")
     @classmethod
     def _sftp(cls, value: str, info: ValidationInfo) -> str:
-        if value and not (_is_address(value, {"sftp"}) and _is_plain_sftp(value)):
+        if value and not (is_address(value, {"sftp"}) and _is_plain_sftp(value)):
             raise PydanticCustomError("sftp_url", "not an SFTP address")
         if value and info.data.get("usage_folder"):
             raise PydanticCustomError("one_place", "two places")
@@ -91,14 +86,6 @@ class OperatorSection(BaseModel):
         if not re.fullmatch(r"[A-Za-z0-9+._/-]{0,64}", value):
             raise PydanticCustomError("account", "not a customer number")
         return value
-
-
-def _is_address(url: str, schemes: set[str]) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _is_public_key(text: str) -> bool:

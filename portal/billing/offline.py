@@ -44,6 +44,8 @@ def accept(session: Session, charge: Charge, limit_cents: int, detail: str) -> b
     Args:
         detail: why the operator could not be reached, as evidence.
     """
+    if limit_cents <= 0:
+        return False
     # Two purchases must not both take the last of it.
     one_at_a_time(session.connection(), "offline")
     others = select(func.sum(Charge.amount_cents)).where(UNPAID, Charge.id != charge.id)

@@ -1,26 +1,69 @@
-"""Orders in dispute: what a person may decide when the merchant's answer never came, or was not what was agreed.
+"""What a person decides about one purchase: its order, when the merchant's answer never came, and its charge.
 
-The charge has disputes of its own (`portal.billing.disputes`); both are shown on one screen.
+The charge's own rules are in `portal.billing`; screens and commands come in by `settle`, for both.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
+from connectors.contract import OperatorAdapter
 from portal import audit, outbox
+from portal.billing import charges, refunds
+from portal.billing import disputes as charge_disputes
 from portal.billing.charges import Charge
+from portal.billing.write_offs import write_off
 from portal.checkout import orders
 from portal.checkout.orders import Order, OrderEvent
 from portal.checkout.steps import fail
+from portal.database import Database
 from portal.refusals import Reason, Refused
 
 Choice = Literal["ask_again", "give_up"]
 """`ask_again` looks the order up at the merchant once more; `give_up` ends it undelivered and uncharged."""
 
+ORDER_CHOICES = get_args(Choice)
 LONGEST_REASON = 500
+
+
+def settle(
+    database: Database, operator: OperatorAdapter, actor: str, number: str, choice: str, reason: str,
+    amount_cents: int | None = None,
+) -> None:  # fmt: skip
+    """Carry out one choice about a purchase, in a transaction of its own; the caller has made sure that the actor may.
+
+    Args:
+        choice: one of `choices`, or of `portal.billing.disputes.choices`; `look` changes nothing and needs no reason.
+        amount_cents: of a refund, VAT included; None for all that is left.
+
+    Raises:
+        Refused: what the choice itself refuses (`reason_missing`, `choice_gone`, …); nothing was changed.
+    """
+    if choice == "look" or (choice == "write_off" and _is_disputed(database, number)):
+        # Whoever gives money up must know what the operator says now.
+        charge_disputes.look(database, operator, number)
+    if choice == "look":
+        return
+    with database.transaction() as session:
+        order, charge = locked(session, number), charges.locked(session, number)
+        if order is None or charge is None:
+            raise Refused("choice_gone")
+        if choice in ORDER_CHOICES:
+            decide(session, actor, order, cast(Choice, choice), reason)
+        elif choice == "write_off":
+            write_off(session, actor, charge, reason)
+        elif choice == "refund" and charge.state != "disputed":
+            refunds.ask(session, actor, charge, amount_cents, reason)
+        else:
+            charge_disputes.decide(session, actor, charge, cast(charge_disputes.Choice, choice), reason)
+
+
+def _is_disputed(database: Database, number: str) -> bool:
+    with database.reading() as session:
+        return charges.of_order(session, number).state == "disputed"
 
 
 def choices(order: Order) -> list[Choice]:
@@ -31,8 +74,8 @@ def choices(order: Order) -> list[Choice]:
     """
     if order.state != "disputed":
         return []
-    asked_before = order.sent_at is not None and order.charge.state == "reserved"
-    return ["ask_again", "give_up"] if asked_before else ["give_up"]
+    is_held = order.charge.state == "reserved" or (order.charge.state == "new" and order.charge.offline_at is not None)
+    return ["ask_again", "give_up"] if order.sent_at is not None and is_held else ["give_up"]
 
 
 def open_cases(session: Session) -> list[Order]:

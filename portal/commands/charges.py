@@ -12,14 +12,15 @@ from sqlalchemy import select
 
 from portal import money, words
 from portal.billing import charges as rules
-from portal.billing import disputes, refunds, write_offs
+from portal.billing import refunds, write_offs
 from portal.billing.charges import Charge
 from portal.billing.refunds import Refund
 from portal.billing.worker import work_once
+from portal.checkout.disputes import settle
 from portal.commands.context import in_words, json_option, opened, print_rows
 from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
 from portal.commands.language import say, terminal_language
-from portal.commands.rights_options import ACTOR, changing
+from portal.commands.rights_options import ACTOR, changing, from_terminal
 from portal.installation import Installation
 from portal.outbox import Task
 from portal.refusals import Refused
@@ -104,13 +105,11 @@ def refund(order: str, amount: str, reason: str, as_json: bool) -> None:
 def write_off(order: str, reason: str, as_json: bool) -> None:
     with opened() as installation, _in_words_of_refusal(installation):
         with installation.database.reading() as session:
-            disputed = _charge(session, order).state == "disputed"
-        if disputed:
-            # Whoever decides must know what the operator says now.
-            disputes.look(installation.database, installation.operator, order)
-        with changing(installation) as session:
-            charge = _charge(session, order)
-            write_offs.write_off(session, ACTOR, charge, reason)
+            _charge(session, order)
+        with from_terminal():
+            settle(installation.database, installation.operator, ACTOR, order, "write_off", reason)
+        with installation.database.reading() as session:
+            charge = rules.of_order(session, order)
     if as_json:
         row = {"order": order, "state": charge.state, "amount_cents": charge.amount_cents, "reason": reason}
         click.echo(json.dumps(row, ensure_ascii=False, indent=2))

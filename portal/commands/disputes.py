@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import Any, get_args
 
 import click
 
 from portal import words
-from portal.admin.charge_sheet import Case, case_of, waiting
-from portal.billing import charges, write_offs
-from portal.billing import disputes as charge_disputes
-from portal.checkout import disputes as order_disputes
+from portal.admin.purchase_sheet import Case, case_of, waiting
+from portal.billing.disputes import Choice
+from portal.checkout.disputes import ORDER_CHOICES, settle
 from portal.commands.context import in_words, json_option, opened, print_rows
 from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
 from portal.commands.language import say, terminal_language
-from portal.commands.rights_options import ACTOR, changing
-from portal.installation import Installation
+from portal.commands.rights_options import ACTOR, from_terminal
 from portal.languages import in_language
 from portal.money import format_money
 from portal.refusals import Refused
 
-OF_ORDERS = ("ask_again", "give_up")
-CHOICES = (
-    *OF_ORDERS, "look", "capture_again", "void", "write_off", "refund", "refund_again", "consider_captured",
-    "consider_voided", "consider_refunded", "consider_not_refunded",
-)  # fmt: skip
+CHOICES = (*ORDER_CHOICES, *get_args(Choice))
 
 
 def register(group: click.Group) -> None:
@@ -79,7 +73,8 @@ def decide(order: str, choice: str, reason: str) -> None:
             if case_of(session, order) is None:
                 stop(say("There is no order %(order)s.", order=order), BAD_USAGE)
         try:
-            _decide(installation, order, choice, reason)
+            with from_terminal():
+                settle(installation.database, installation.operator, ACTOR, order, choice, reason)
         except Refused as refused:
             with in_words(installation):
                 sentence = words.reason(refused.reason)
@@ -88,22 +83,6 @@ def decide(order: str, choice: str, reason: str) -> None:
             case = case_of(session, order)
     left = ", ".join(case.choices) if case else ""
     click.echo(say("Done. Choices that are safe now: %(choices)s", choices=left or say("none")))
-
-
-def _decide(installation: Installation, number: str, choice: str, reason: str) -> None:
-    if choice == "look":
-        charge_disputes.look(installation.database, installation.operator, number)
-        return
-    with changing(installation) as session:
-        order, charge = order_disputes.locked(session, number), charges.locked(session, number)
-        if order is None or charge is None:
-            raise Refused("choice_gone")
-        if choice in OF_ORDERS:
-            order_disputes.decide(session, ACTOR, order, cast(order_disputes.Choice, choice), reason)
-        elif choice == "write_off":
-            write_offs.write_off(session, ACTOR, charge, reason)
-        else:
-            charge_disputes.decide(session, ACTOR, charge, cast(charge_disputes.Choice, choice), reason)
 
 
 def _row(case: Case) -> dict[str, Any]:

@@ -78,8 +78,15 @@ def instants(first: date | None, last: date | None, zone: ZoneInfo) -> tuple[dat
 @contextmanager
 def changing(installation: Installation) -> Iterator[Session]:
     """One transaction; the journal notes from which terminal it was made."""
-    with audit.acting_from(f"{_user()}@{socket.gethostname()}"), installation.database.transaction() as session:
+    with from_terminal(), installation.database.transaction() as session:
         yield session
+
+
+@contextmanager
+def from_terminal() -> Iterator[None]:
+    """A block in which the journal notes this terminal."""
+    with audit.acting_from(f"{_user()}@{socket.gethostname()}"):
+        yield
 
 
 def _user() -> str:

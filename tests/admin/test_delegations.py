@@ -62,8 +62,8 @@ def test_what_makes_no_sense_is_said_and_what_was_typed_is_kept(admin, installat
 
 
 def test_groups_are_offered_as_one_types(admin):
-    assert people.GROUP_ACHATS in admin.get("/admin/delegations/groups?delegates=ACHA")
-    assert "option" not in admin.get("/admin/delegations/groups?delegates=a")
+    assert people.GROUP_ACHATS in admin.get("/admin/delegations/groups/delegates?delegates=ACHA")
+    assert "option" not in admin.get("/admin/delegations/groups/delegates?delegates=a")
 
 
 def test_a_directory_that_is_down_is_said(admin, company, installation):

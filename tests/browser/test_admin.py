@@ -132,6 +132,18 @@ def test_no_violation_on_the_screens_of_an_administrator(
     assert {name: faults for name, faults in found.items() if faults} == {}
 
 
+def test_each_group_of_a_delegation_is_offered_in_its_own_field(desk: Desk):
+    page = desk.page
+    desk.sign_in("benoit.besson")
+    page.goto(desk.address + "/admin/delegations")
+    page.locator("#delegates").press_sequentially("consult")
+    expect(page.locator("#delegates-groups option")).to_have_count(1)
+    page.locator("#target").press_sequentially("compta")
+    expect(page.locator("#target-groups option")).to_have_attribute("value", f"cn=comptabilite,{people.GROUPS_BASE}")
+    expect(page.locator("#delegates-groups option")).to_have_attribute("value", people.GROUP_CONSULTATION)
+    assert desk.complaints == []
+
+
 def test_the_same_without_javascript(plain_desk: Desk, installation: Installation):
     page = plain_desk.page
     plain_desk.sign_in("benoit.besson")

@@ -10,6 +10,7 @@ from demo.companies import COMPANIES
 from portal.billing import disputes
 from portal.billing.offline import outstanding
 from portal.checkout.books import compare
+from portal.checkout.disputes import settle
 from portal.checkout.verification import verify
 from tests.conftest import Visitor
 
@@ -153,3 +154,24 @@ def test_what_the_operator_refuses_afterwards_is_a_dispute(buyer, company, insta
         (charge,) = disputes.open_disputes(session)
         assert "write_off" in disputes.choices(session, charge)
     assert verify(installation.database, installation.storage) == []
+
+
+def test_a_doubt_about_the_merchant_can_be_asked_again_while_the_charge_waits(
+    buyer, company, installation, work, later
+):
+    company.operator.fault = "down"
+    company.merchants.set_fault("registre", "garbage")
+    number = buy(buyer)
+    for _hour in range(3):
+        later(hours=1)
+        work()
+    company.merchants.set_fault("registre", None)
+    settle(installation.database, installation.operator, "account 5", number, "ask_again", "it is well again")
+    work()
+    assert buyer.states() == ["delivered"]
+    company.operator.fault = None
+    later(hours=1)
+    work()
+
+    assert payments(company) == ["succeeded"]
+    assert compare(installation.means).differences == []

@@ -37,6 +37,16 @@ def test_a_dispute_is_listed_shown_and_decided(furnished, number, installation):
     assert verify(installation.database, installation.storage) == []
 
 
+def test_a_charge_that_stands_is_refunded_by_the_same_command(furnished, buyer, company, work):
+    bought = buyer.confirm(buyer.ask_price("registre-kbis", siren=SIREN))
+    work()
+    assert furnished.run("disputes", "decide", bought, "refund").exit_code == 1
+    assert furnished.run("disputes", "decide", bought, "refund", "--reason", "wrong file").exit_code == 0
+    work()
+
+    assert [line.refunded_cents for line in company.operator.book.charges()] == [353]
+
+
 @pytest.mark.parametrize(("words", "code"), [
     (("decide", "{number}", "write_off"), 1), (("decide", "{number}", "give_up", "--reason", "no"), 1),
     (("decide", "{number}", "other", "--reason", "no"), 2), (("decide", "G-0", "look"), 2), (("show", "G-0"), 2),

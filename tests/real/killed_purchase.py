@@ -5,14 +5,11 @@ usage: killed_purchase.py CONFIG TOKEN ACCOUNT POINT   (POINT 0: never killed; p
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from pathlib import Path
 
-import httpx2
-from sqlalchemy import event, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from portal import settings
 from portal.billing.worker import work_once
@@ -21,38 +18,16 @@ from portal.checkout.quotes import QuoteRow
 from portal.directory import sign_in
 from portal.directory.accounts import Account
 from portal.installation import open_installation
+from tests.real.killing import Points
 
 config, token, account_id, wanted = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-passed = 0
-
-
-def point(*_arguments: object) -> None:
-    """Die here if this is the chosen point."""
-    global passed
-    passed += 1
-    if passed == wanted:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
+points = Points(wanted)
 house = open_installation(settings.load(Path(config), {}))
 with house.database.reading() as reader:
     quote = reader.scalars(select(QuoteRow).where(QuoteRow.token == token).options(joinedload(QuoteRow.offer))).one()
     account = reader.get_one(Account, account_id)
 
-send = httpx2.Client.send
-
-
-def sending(client: httpx2.Client, *arguments: object, **options: object) -> httpx2.Response:
-    """Two points around every request: before it leaves, and after its answer has come."""
-    point()
-    answer = send(client, *arguments, **options)  # type: ignore[arg-type]
-    point()
-    return answer
-
-
-httpx2.Client.send = sending  # type: ignore[assignment, method-assign]
-event.listen(Session, "before_commit", point)
-event.listen(Session, "after_commit", point)
+points.watch()
 
 current = sign_in.confirmed_account(house.database, house.directory, account)
 merchant = house.merchants.merchant(quote.offer.merchant)
@@ -61,4 +36,4 @@ if accepted.lease:
     house.carry_on(accepted.lease, 60)
 while work_once(house.database, house.owner, house.handlers):
     pass
-print(passed)
+print(points.passed)

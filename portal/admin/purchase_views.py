@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from flask import abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
 from portal import money
-from portal.admin import charge_words
+from portal.admin import purchase_words
 from portal.admin.access import actor, is_proved, require_proof, settlers_only
 from portal.admin.blueprint import admin
-from portal.admin.charge_sheet import PAGE, Case, case_of, search, waiting
-from portal.billing import charges
-from portal.billing import disputes as charge_disputes
-from portal.billing.charges import Charge
+from portal.admin.purchase_sheet import PAGE, Case, case_of, search, waiting
 from portal.billing.offline import outstanding
-from portal.billing.refunds import ask as ask_refund
-from portal.billing.write_offs import write_off
 from portal.checkout import disputes
 from portal.refusals import Reason, Refused
 from portal.web import installation, wants_fragment
@@ -40,7 +34,7 @@ def all_purchases() -> ResponseReturnValue:
         more=len(found) > PAGE,
         open_cases=open_cases,
         text=text,
-        words=charge_words,
+        words=purchase_words,
         unpaid=unpaid,
         offline_cents=installation().settings.operator.offline_cents,
     )
@@ -60,39 +54,22 @@ def decide_case(number: str) -> ResponseReturnValue:
     house, choice = installation(), request.form.get("choice", "")
     _case(number)
     try:
-        if choice == "look":
-            charge_disputes.look(house.database, house.operator, number)
-        else:
+        if choice != "look":
             require_proof()
-            with house.database.transaction() as session:
-                _decide(session, number, choice, request.form.get("reason", ""))
+        disputes.settle(
+            house.database, house.operator, actor(), number, choice, request.form.get("reason", ""), _amount()
+        )  # fmt: skip
     except Refused as refused:
         return _show(number, refused.reason, 409)
     return redirect(url_for("admin.purchase_case", number=number, done=choice), code=303)
 
 
-def _decide(session: Session, number: str, choice: str, reason: str) -> None:
-    order, charge = disputes.locked(session, number), charges.locked(session, number)
-    if order is None or charge is None:
-        raise Refused("choice_gone")
-    if choice in {"ask_again", "give_up"}:
-        disputes.decide(session, actor(), order, cast(disputes.Choice, choice), reason)
-    elif choice == "write_off":
-        write_off(session, actor(), charge, reason)
-    elif choice == "refund" and charge.state == "captured":
-        ask_refund(session, actor(), charge, _amount(charge), reason)
-    else:
-        charge_disputes.decide(session, actor(), charge, cast(charge_disputes.Choice, choice), reason)
-
-
-def _amount(charge: Charge) -> int | None:
+def _amount() -> int | None:
     typed = request.form.get("amount", "").strip()
-    if not typed:
-        return None
     try:
-        return money.parse_amount(typed)
+        return money.parse_amount(typed) if typed else None
     except ValueError:
-        raise Refused("not_an_amount", currency=charge.currency) from None
+        raise Refused("not_an_amount") from None
 
 
 def _case(number: str) -> Case:
@@ -113,6 +90,6 @@ def _show(number: str, refusal: Reason | None = None, status: int = 200) -> Resp
     typed: dict[str, Any] = {name: request.form.get(name, "") for name in ("reason", "amount")}
     case = _case(number)
     return render_template(
-        "admin/purchase.html", case=case, why=_why(case), refusal=refusal, typed=typed, proved=is_proved(), words=charge_words,
+        "admin/purchase.html", case=case, why=_why(case), refusal=refusal, typed=typed, proved=is_proved(), words=purchase_words,
         done=request.args.get("done", ""),
     ), status  # fmt: skip
