@@ -99,7 +99,7 @@ def compare(means: Means, period: Period = EVER, step: Callable[[], None] = lamb
         moving |= outbox.open_subjects(session)
         ours = _ours(session, period)
         found = theirs.unreadable
-        for name in sorted((ours.keys() | theirs.books.keys()) - {"operator"} | {"operator"}):
+        for name in sorted(ours.keys() | theirs.books.keys()):
             if name not in theirs.books:
                 found.append(Breach(6, name, "it is no longer configured, so its book cannot be read"))
                 continue
