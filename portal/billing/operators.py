@@ -190,7 +190,7 @@ class Operators:
         was = {"profile": chosen.profile if chosen else "", "operator": before.adapter.identity if before else ""}
         told = {"profile": profile, "operator": identity}
         audit.record(session, actor, "operator_chosen", profile or "portal.toml", before=was, after=told)
-        log.warning("operator_chosen", profile=profile, operator=identity, before=was["operator"])
+        log.info("operator_chosen", profile=profile, operator=identity, before=was["operator"])
 
     def _before(self, session: Session) -> InForce | None:
         try:
