@@ -14,10 +14,10 @@ Adapter = Literal["camara", "usage_file"]
 
 
 class UnknownProfile(Exception):
-    """No profile has this name; `known` lists those there are."""
+    """No profile has this `name`; `known` lists those there are."""
 
     def __init__(self, name: str) -> None:
-        self.known = profile_names()
+        self.name, self.known = name, profile_names()
         super().__init__(f"no operator profile {name!r}; there are: {', '.join(self.known)}")
 
 

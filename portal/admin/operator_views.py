@@ -71,7 +71,12 @@ def _show(
 ) -> ResponseReturnValue:  # fmt: skip
     house = installation()
     with house.database.reading() as session:
-        in_force = house.operators.in_force(session)
+        try:
+            in_force = house.operators.in_force(session)
+        except UnknownProfile as gone:
+            # What was chosen is not there any more: nothing works until another is, so the screen must still show.
+            in_force = house.operators.as_configured()
+            refusal = refusal or Reason("operator_unknown", {"name": gone.name, "known": ", ".join(gone.known)})
         waits = operator_sheet.waiting(session, in_force.adapter.identity)
         choice, names = operator_choice.read(session), journal.names_of_actors(session)
     template = f"admin/{part}.html" if part and wants_fragment() else "admin/operator.html"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext
 
-from portal.billing.operators import name_of
-
 ADAPTERS = {
     "camara": lazy_gettext("told each charge at once (CAMARA API)"),
     "usage_file": lazy_gettext("given a signed file of charges every day (usage files)"),
@@ -38,5 +36,3 @@ FILE_STATES = {
     "accepted": lazy_gettext("accepted"), "accepted_in_part": lazy_gettext("accepted in part"),
     "refused": lazy_gettext("refused as a whole"),
 }  # fmt: skip
-
-__all__ = ["ADAPTERS", "ANSWERS", "FILE_STATES", "GOOD", "SOURCES", "STEPS", "name_of"]

@@ -102,7 +102,11 @@ class Operators:
             return self.current()
         except DBAPIError as error:
             log.warning("operator_choice_not_read", detail=str(error.orig))
-            return InForce(self.configured, "environment" if self.pinned else "file", self._adapter(self.configured))
+            return self.as_configured()
+
+    def as_configured(self) -> InForce:
+        """The one that the configuration names, whatever is chosen."""
+        return InForce(self.configured, "environment" if self.pinned else "file", self._adapter(self.configured))
 
     def staying(self, session: Session) -> InForce:
         """The one in force, which nobody changes before this writing transaction ends."""

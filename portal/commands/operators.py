@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from connectors.operators.profiles import load_profile, profile_names
+from connectors.operators.profiles import UnknownProfile, load_profile, profile_names
 from portal import settings, words
 from portal.commands.context import in_words, json_option, opened, print_rows
 from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
@@ -67,7 +67,10 @@ def _in_force() -> str:
     except SettingsError:
         return ""
     with opened(current=False) as installation:
-        return installation.operators.last_known().profile
+        try:
+            return installation.operators.last_known().profile
+        except UnknownProfile as gone:
+            return gone.name
 
 
 def _stop_for(installation: Installation, refused: Refused) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from demo.companies import COMPANIES
 from portal import clock, create_app, settings
 from portal.audit import AuditEntry
+from portal.billing import operator_choice
 from portal.billing.worker import work_once
 from portal.installation import open_installation
 from tests.conftest import Visitor
@@ -190,7 +191,7 @@ def test_the_refund_of_an_earlier_operators_charge_is_refused_in_words(admin, bu
     work()
     choose(admin, "free")
     asked = len(company.operator.book.journal())
-    admin.get(f"/admin/purchases/{number}")
+    assert "<dd>Orange</dd>" in admin.get(f"/admin/purchases/{number}")
     for choice in ("refund", "look"):
         admin.post(f"/admin/purchases/{number}", choice=choice, reason="wrong company")
         assert admin.status == 409
@@ -223,6 +224,15 @@ def test_a_name_nobody_has_is_refused(admin, installation):
 
     assert (admin.status, "minitel" in admin.page) == (409, True)
     assert installation.operator.identity == "orange/camara"
+
+
+def test_a_choice_whose_profile_has_gone_is_named_and_another_can_be_made(admin, installation):
+    with installation.database.transaction() as session:
+        operator_choice.write(session, "minitel", "account 1")
+    assert "minitel" in admin.get("/admin/operator")
+    choose(admin, "free")
+
+    assert (admin.status, installation.operator.identity) == (200, "free/camara")
 
 
 def test_the_environment_wins_and_nothing_can_be_chosen(admin, installation, reopened, monkeypatch):
@@ -267,3 +277,16 @@ def test_an_operator_that_takes_files_shows_them_and_is_left_only_when_they_are_
     assert "livré, sans réponse encore" in (visitor.get("/admin/operator"), visitor.text)[1]
     choose(visitor, "free")
     assert other.operator.identity == "free/usage_file"
+
+
+def test_what_waits_while_it_is_away_is_shown_with_its_amount_and_its_limit(reopened, company):
+    text = 'when_unreachable = "accept"\noffline_limit = "20.00"'
+    house = reopened("[operator]\n", f"[operator]\n{text}\n")
+    company.operator.fault = "down"
+    buy(signed_in(house, "chloe.lefevre"))
+    work_off(house)
+    visitor = signed_in(house, "francoise.dupre")
+    said = (visitor.get("/admin/operator"), visitor.text)[1]
+
+    assert re.search(r"un achat, 3,53\s€ sur 20,00\s€, le plus ancien du", said)
+    assert "il était injoignable" in said

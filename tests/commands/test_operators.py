@@ -44,6 +44,13 @@ def test_what_is_missing_is_said_and_only_anyway_passes(furnished, company):
     assert in_force(furnished) == ["free"]
 
 
+def test_files_without_a_place_to_go_are_refused(furnished):
+    furnished.change('profile = "orange"', 'profile = "orange"\nadapter = "usage_file"')
+    said = furnished.run("operators", "choose", "free")
+
+    assert (said.exit_code, "usage_folder" in said.stderr, in_force(furnished)) == (1, True, ["orange"])
+
+
 def test_the_environment_wins(furnished):
     said = furnished.run("operators", "choose", "free", PORTAL_OPERATOR__PROFILE="sfr")
 
