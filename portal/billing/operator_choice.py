@@ -25,6 +25,10 @@ class OperatorChoice(Base):
     chosen_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+PROFILE = select(OperatorChoice.profile).scalar_subquery()
+"""What was chosen, as part of a question for something else."""
+
+
 @dataclass(frozen=True)
 class Standing:
     """Charges that are open, refunds and disputes among them, at one operator; in cents, VAT included."""

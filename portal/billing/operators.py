@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,9 @@ log = logs.get(__name__)
 
 Source = Literal["environment", "screen", "file"]
 """Who decides: `PORTAL_OPERATOR__PROFILE`, a person on the screen or at a terminal, or `portal.toml`."""
+ASKED_AND_CHOSEN = select(Charge.operator, operator_choice.PROFILE).where(
+    Charge.order_number == bindparam("order_number")
+)
 LAST_CALL_S = 60.0
 """Longer than any call under way may take when another operator is chosen."""
 
@@ -86,10 +89,7 @@ class Operators:
 
     def in_force(self, session: Session) -> InForce:
         """As a transaction sees it. Raises `UnknownProfile` when what was chosen has gone since."""
-        chosen = None if self.pinned else operator_choice.read(session)
-        profile = chosen.profile if chosen else self.configured
-        source: Source = "environment" if self.pinned else "screen" if chosen else "file"
-        return InForce(profile, source, self._adapter(profile))
+        return self._made(session.scalar(select(operator_choice.PROFILE)) or "")
 
     def current(self) -> InForce:
         """As it is at this moment, for what is about no charge. Raises `UnknownProfile`."""
@@ -106,7 +106,7 @@ class Operators:
 
     def as_configured(self) -> InForce:
         """The one that the configuration names, whatever is chosen."""
-        return InForce(self.configured, "environment" if self.pinned else "file", self._adapter(self.configured))
+        return self._made("")
 
     def staying(self, session: Session) -> InForce:
         """The one in force, which nobody changes before this writing transaction ends."""
@@ -116,8 +116,8 @@ class Operators:
     def of_order(self, order_number: str) -> OperatorAdapter:
         """The operator to ask about an order's charge. Raises `EarlierOperator` when it is not in force any more."""
         with self._database.reading() as session:
-            asked = session.scalar(select(Charge.operator).where(Charge.order_number == order_number))
-            adapter = self.in_force(session).adapter
+            asked, chosen = session.execute(ASKED_AND_CHOSEN, {"order_number": order_number}).one()
+        adapter = self._made(chosen or "").adapter
         if asked and asked != adapter.identity:
             raise EarlierOperator(asked)
         return adapter
@@ -214,6 +214,11 @@ class Operators:
         files = before.adapter.files if before else None
         if files is not None and unfinished(files):
             raise Refused("operator_unfiled", operator=name_of(so_far))
+
+    def _made(self, chosen: str) -> InForce:
+        profile = self.configured if self.pinned else chosen or self.configured
+        source: Source = "environment" if self.pinned else "screen" if chosen else "file"
+        return InForce(profile, source, self._adapter(profile))
 
     def _adapter(self, profile: str) -> OperatorAdapter:
         with self._lock:
