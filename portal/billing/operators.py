@@ -32,6 +32,8 @@ Source = Literal["environment", "screen", "file"]
 ASKED_AND_CHOSEN = select(Charge.operator, operator_choice.PROFILE).where(
     Charge.order_number == bindparam("order_number")
 )
+WAITS_S = 30.0
+"""When a task whose operator is not in force looks again."""
 LAST_CALL_S = 60.0
 """Longer than any call under way may take when another operator is chosen."""
 
@@ -242,7 +244,7 @@ def asking_its_operator(
         except EarlierOperator as error:
             log.error("charge_of_earlier_operator", order=lease.subject, operator=error.identity)
             with database.transaction() as session:
-                outbox.postpone(session, lease, outbox.LONGEST_WAIT_S, str(error))
+                outbox.postpone(session, lease, WAITS_S, str(error))
             return
         work(operator, lease)
 
