@@ -519,9 +519,16 @@ class ChargeFiles(Protocol):
     def public_key(self) -> str:
         """The key that the files' signatures verify with (PEM); the pair is made on first use. Raises `ConnectorError`."""
 
+    def unfiled(self) -> int:
+        """How many lines to bill no file holds yet. Raises `ConnectorError`."""
+
 
 class OperatorAdapter(Protocol):
     """What `billing` needs of an operator. No method raises for the network: the outcome says it."""
+
+    @property
+    def identity(self) -> str:
+        """In whose books charges made here are, and by which way: today's profile and the adapter, like `sfr/camara`."""
 
     @property
     def files(self) -> ChargeFiles | None:
@@ -559,3 +566,6 @@ class OperatorAdapter(Protocol):
 
     def check(self) -> list[Problem]:
         """Connects and signs in; charges nothing."""
+
+    def close(self) -> None:
+        """Give back every connection; nothing is asked of it afterwards."""

@@ -149,8 +149,17 @@ def one_at_a_time(connection: Connection, what: str) -> None:
     On SQLite a writing transaction is alone anyway. Raises `OperationalError` after `BUSY_TIMEOUT_MS`.
     """
     if connection.dialect.name == "postgresql":
-        number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
-        connection.execute(select(func.pg_advisory_xact_lock(number)))
+        connection.execute(select(func.pg_advisory_xact_lock(_number_of(what))))
+
+
+def beside_others(connection: Connection, what: str) -> None:
+    """Like `one_at_a_time`, but together with all who come by this line: only those who come by that one are kept out."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock_shared(_number_of(what))))
+
+
+def _number_of(what: str) -> int:
+    return int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
 
 
 def unusable(error: DBAPIError) -> str:

@@ -6,10 +6,11 @@ all rooms meet.
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from connectors.operators.profiles import UnknownProfile
 from connectors.operators.registry import OperatorConfig, UsageConfig, load_operator
 from portal import clock, daily
 from portal.billing import refunding, settlement, usage
+from portal.billing.config import is_pinned
+from portal.billing.operators import Operators, asking_its_operator
 from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.catalog.merchants import Merchants, load_merchants
@@ -46,39 +49,49 @@ class Installation:
     database: Database
     directory: LdapDirectory
     merchants: Merchants
-    operator: OperatorAdapter
+    operators: Operators
     storage: Storage
     mail: MailServer
     owner: str
 
     @property
+    def operator(self) -> OperatorAdapter:
+        """The operator in force at this moment, for what is about no charge."""
+        return self.operators.current().adapter
+
+    @property
     def means(self) -> Means:
         """What purchases are carried out with."""
-        operator = self.settings.operator
-        return Means(
-            self.database, self.merchants, self.operator, operator.line, self.storage, operator.offline_cents
-        )  # fmt: skip
+        return self._means(self.operator)
+
+    def _means(self, operator: OperatorAdapter) -> Means:
+        section = self.settings.operator
+        return Means(self.database, self.merchants, operator, section.line, self.storage, section.offline_cents)
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """What the worker does with each kind of task."""
+        line, asking = self.settings.operator.line, partial(asking_its_operator, self.database, self.operators)
         return {
-            "purchase": lambda lease: advance(self.means, lease.subject, lease),
-            "capture": partial(settlement.capture, self.database, self.operator, self.settings.operator.line),
-            "void": partial(settlement.void, self.database, self.operator),
-            "refund": partial(refunding.refund, self.database, self.operator),
+            "purchase": asking(lambda operator, lease: advance(self._means(operator), lease.subject, lease)),
+            "capture": asking(lambda operator, lease: settlement.capture(self.database, operator, line, lease)),
+            "void": asking(lambda operator, lease: settlement.void(self.database, operator, lease)),
+            "refund": asking(lambda operator, lease: refunding.refund(self.database, operator, lease)),
             "mail": partial(sending.send, self.database, self.mail),
         }
 
     @property
     def rounds(self) -> list[Round]:
         """What the worker does at intervals."""
-        files, zone = self.operator.files, self.settings.portal.zone
-        head = partial(daily.once_a_day, self.database, zone, "audit head", daily.log_newest_hash)
-        rounds = [Round("daily", daily.LOOK_S, head)]
+        head = partial(
+            daily.once_a_day, self.database, self.settings.portal.zone, "audit head", daily.log_newest_hash
+        )  # fmt: skip
+        return [Round("daily", daily.LOOK_S, head), Round("usage", usage.ROUND_S, self._usage_round)]
+
+    def _usage_round(self) -> None:
+        files = self.operator.files
         if files is not None:
-            rounds.append(Round("usage", usage.ROUND_S, partial(usage.go_round, self.database, files, zone)))
-        return rounds
+            usage.go_round(self.database, files, self.settings.portal.zone)
 
     def carry_on(self, lease: Lease, patience_s: float) -> None:
         """Advance a purchase just accepted, waiting at most `patience_s` seconds for it.
@@ -93,6 +106,7 @@ class Installation:
 
     def close(self) -> None:
         """Give back every connection."""
+        self.operators.close()
         self.directory.close()
         self.database.close()
 
@@ -104,12 +118,13 @@ def open_installation(settings: Settings) -> Installation:
         SettingsError: the operator's profile does not exist, or the database's URL or a CA file cannot be used.
     """
     network = _network(settings)
+    database = _database(settings)
     return Installation(
         settings=settings,
-        database=_database(settings),
+        database=database,
         directory=LdapDirectory(directory_config(settings)),
         merchants=load_merchants(settings, network),
-        operator=_operator(settings, network),
+        operators=_operators(settings, network, database),
         storage=Storage(settings.path(settings.storage.url.removeprefix("file:"))),
         mail=_mail(settings),
         owner=worker_name(),
@@ -147,9 +162,14 @@ def _database(settings: Settings) -> Database:
         raise SettingsError([Fault("portal.toml, [database] url", "database_url", {"detail": error})]) from error
 
 
-def _operator(settings: Settings, network: Network) -> OperatorAdapter:
+def _operators(settings: Settings, network: Network, database: Database) -> Operators:
+    config = operator_config(settings)
+
+    def make(profile: str) -> OperatorAdapter:
+        return load_operator(replace(config, profile=profile), network, lambda: clock.now())
+
     try:
-        return load_operator(operator_config(settings), network, lambda: clock.now())
+        return Operators(database, config.profile, make, pinned=is_pinned(os.environ))
     except UnknownProfile as error:
         known = {"known": ", ".join(error.known)}
         raise SettingsError([Fault("portal.toml, [operator] profile", "profile", known)]) from error

@@ -82,6 +82,24 @@ REASONS = {
     "operator_silent": lazy_gettext(
         "The company's operator did not answer in time. Nothing was charged; you can buy again."
     ),
+    "operator_pinned": lazy_gettext(
+        "The environment names the operator (PORTAL_OPERATOR__PROFILE), and only there can it be changed. Nothing was changed."
+    ),
+    "operator_unknown": lazy_gettext("No operator is named “%(name)s”. There are: %(known)s."),
+    "operator_not_ready": lazy_gettext(
+        "%(operator)s cannot work as portal.toml is now; what is missing is said with it. Nothing was changed."
+    ),
+    "operator_busy": lazy_gettext(
+        "Charges of %(amount)s in all (%(count)s) are open, in dispute or being refunded at %(operator)s: they must end "
+        "there first. Nothing was changed."
+    ),
+    "operator_unfiled": lazy_gettext(
+        "Charges still wait for their file to %(operator)s: “portal usage close --today” delivers it. Nothing was changed."
+    ),
+    "operator_earlier": lazy_gettext(
+        "This charge is at %(operator)s, which is not the operator any more (%(current)s is): only %(operator)s can be "
+        "asked about it. Choose it again on the Operator screen first. Nothing was sent."
+    ),
     "password_wanted": lazy_gettext("Type your password: this changes what others may do."),
     "not_delegated": lazy_gettext("This group or this choice of services is not yours to decide on. Ask %(contact)s."),
     "rule_gone": lazy_gettext("This rule is no longer there: somebody has taken it away meanwhile."),
@@ -180,6 +198,7 @@ ACTIONS = {
     "ceiling_ended": lazy_gettext("Ceiling ended"),
     "delegation_added": lazy_gettext("Delegation made"),
     "delegation_ended": lazy_gettext("Delegation ended"),
+    "operator_chosen": lazy_gettext("Operator chosen"),
     "refund_asked": lazy_gettext("Refund asked for"),
     "refund_confirmed": lazy_gettext("Refund confirmed"),
     "refund_denied": lazy_gettext("Refund denied"),
@@ -217,6 +236,8 @@ def reason(why: Reason | dict[str, Any], contact: str = "") -> str:
         facts |= _ceiling_facts(why.facts)
     if why.code == "refund_too_much":
         facts["left"] = money.format_money(facts["left_cents"], facts["currency"], str(get_locale() or "fr"))
+    if why.code == "operator_busy":
+        facts["amount"] = money.format_money(facts["cents"], "EUR", str(get_locale() or "fr"))
     return (str(REASONS[why.code]) % facts).strip()
 
 

@@ -7,6 +7,7 @@ import pytest
 from connectors.operators.profiles import PROFILES, load_profile, profile_names
 from demo.companies import COMPANIES
 from portal import create_app, settings
+from portal.billing import charges
 from portal.billing.worker import work_once
 from portal.checkout.books import compare
 from portal.checkout.verification import verify
@@ -33,6 +34,8 @@ def test_one_purchase_is_one_charge(name, steps, company, installation, tmp_path
 
     assert buyer.states() == ["delivered"]
     assert [(line.reference, line.state) for line in company.operator.book.charges()] == [(number, "succeeded")]
+    with house.database.reading() as session:
+        assert charges.of_order(session, number).operator == f"{load_profile(name).key}/camara"
     assert compare(house.means).differences == []
     assert verify(house.database, house.storage) == []
     house.close()

@@ -52,16 +52,18 @@ class CamaraOperator:
     """One operator account. No method raises for the network, except `list_charges`: the outcome says it.
 
     Args:
+        identity: what charges remember this operator by.
         by_token: the operator knows the line by our token (three-legged), and `phoneNumber` must not be sent.
     """
 
     files = None
 
     def __init__(
-        self, http: GuardedClient, api_root: str, tokens: Tokens, line: str, *, name: str = "", by_token: bool = False
-    ) -> None:
+        self, http: GuardedClient, api_root: str, tokens: Tokens, line: str, *, name: str = "", identity: str = "",
+        by_token: bool = False,
+    ) -> None:  # fmt: skip
         self._http, self._root, self._tokens, self._line = http, api_root.rstrip("/"), tokens, line
-        self._name, self._by_token = name, by_token
+        self._name, self.identity, self._by_token = name, identity, by_token
         self._refunds = CamaraRefunds(self._call)
 
     def prepare(self, charge: ChargeRequest) -> OperatorOutcome:
@@ -130,6 +132,10 @@ class CamaraOperator:
         if not isinstance(payment, OperatorCharge):
             raise ContractBroken(f"payment {ref} cannot be read: {payment}")
         return self._refunds.list(payment)
+
+    def close(self) -> None:
+        """Close every kept connection."""
+        self._http.close()
 
     def check(self) -> list[Problem]:
         """Sign in and read one page of the list; nothing is charged."""

@@ -40,6 +40,15 @@ class OneStepOperator:
     def __init__(self, spool: Spool, operator: OperatorAdapter, now: Callable[[], datetime]) -> None:
         self._spool, self._operator, self._now = spool, operator, now
 
+    @property
+    def identity(self) -> str:
+        """The operator's own."""
+        return self._operator.identity
+
+    def close(self) -> None:
+        """Close every kept connection."""
+        self._operator.close()
+
     def prepare(self, charge: ChargeRequest) -> OperatorOutcome:
         """Keep it here."""
         now = self._now()

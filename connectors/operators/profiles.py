@@ -14,10 +14,10 @@ Adapter = Literal["camara", "usage_file"]
 
 
 class UnknownProfile(Exception):
-    """No profile has this name; `known` lists those there are."""
+    """No profile has this `name`; `known` lists those there are."""
 
     def __init__(self, name: str) -> None:
-        self.known = profile_names()
+        self.name, self.known = name, profile_names()
         super().__init__(f"no operator profile {name!r}; there are: {', '.join(self.known)}")
 
 
@@ -44,7 +44,7 @@ class ProfileLimits(Table):
 class Profile(Table):
     """What is known of an operator without any contract.
 
-    `former` is the name of the original offer by which it was chosen (`AOL`), "" when by its own.
+    `key` is the name that chooses it today; `former` is the name of the original offer by which it was chosen (`AOL`), "" when by its own.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Profile(Table):
     defaults: Defaults = Defaults()
     limits: ProfileLimits = ProfileLimits()
     former: str = ""
+    key: str = ""
 
 
 def profile_names() -> list[str]:
@@ -72,4 +73,5 @@ def load_profile(name: str) -> Profile:
 
 
 def _read(path: Path) -> Profile:
-    return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    profile = Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    return profile.model_copy(update={"key": path.stem})

@@ -62,15 +62,19 @@ def utc_now() -> datetime:
 def load_operator(config: OperatorConfig, network: Network, now: Callable[[], datetime] = utc_now) -> OperatorAdapter:
     """The operator of this site; nothing is connected yet. Raises `UnknownProfile`."""
     profile = load_profile(config.profile)
-    if (config.adapter or profile.adapter) == "usage_file":
-        return _usage_file(config, profile, now)
+    adapter = config.adapter or profile.adapter
+    identity = f"{profile.key}/{adapter}"
+    if adapter == "usage_file":
+        return _usage_file(config, profile, now, identity)
     api_root = config.api_root or profile.defaults.api_root
     token_url = config.token_url or profile.defaults.token_url
     hosts = [urlsplit(url).netloc for url in (api_root, token_url) if url]
     http = GuardedClient(hosts, network, Timeouts(connect=5, read=10, total=15))
     tokens = Tokens(http, token_url, config.client_id, config.client_secret, SCOPE)
     by_token = config.identify_by == "token"
-    operator = CamaraOperator(http, api_root, tokens, config.line, name=profile.name, by_token=by_token)
+    operator = CamaraOperator(
+        http, api_root, tokens, config.line, name=profile.name, identity=identity, by_token=by_token
+    )
     return operator if config.steps == 2 else _in_one_step(config, operator, now)
 
 
@@ -84,7 +88,9 @@ def _in_one_step(config: OperatorConfig, operator: CamaraOperator, now: Callable
     return OneStepOperator(Spool(config.usage.spool / "one-step"), operator, now)
 
 
-def _usage_file(config: OperatorConfig, profile: Profile, now: Callable[[], datetime]) -> OperatorAdapter:
+def _usage_file(
+    config: OperatorConfig, profile: Profile, now: Callable[[], datetime], identity: str
+) -> OperatorAdapter:
     # Only those who bill by file pay for loading what it stands on.
     from connectors.operators.usage_file.adapter import UsageFileOperator
     from connectors.operators.usage_file.delivery import Terms, UsageFiles
@@ -98,7 +104,7 @@ def _usage_file(config: OperatorConfig, profile: Profile, now: Callable[[], date
     terms = Terms(usage.account or config.line, usage.signing_key, usage.answer_days, usage.answer_key)
     files = UsageFiles(spool, _way(usage, profile), terms, zone, now)
     limits = Limits(_cents(profile.limits.largest), _cents(profile.limits.month))
-    return UsageFileOperator(spool, files, config.line, limits, zone, now)
+    return UsageFileOperator(spool, files, config.line, limits, zone, now, identity)
 
 
 def _way(usage: UsageConfig, profile: Profile) -> WayTo:

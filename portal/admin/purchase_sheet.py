@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from portal.billing import disputes as charge_disputes
+from portal.billing.charges import OPEN, Charge
 from portal.billing.disputes import Evidence
 from portal.catalog.offers import fold
 from portal.checkout import disputes
@@ -18,6 +19,8 @@ from portal.checkout.orders import Order
 from portal.directory.accounts import Account
 
 PAGE = 50
+CHARGES = {"open": OPEN, "disputed": ("disputed",)}
+"""By which states of charges purchases are filtered."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,15 @@ def case_of(session: Session, number: str) -> Case | None:
     return Case(order, session.get_one(Account, order.account_id), evidence, happenings, found)
 
 
-def search(session: Session, text: str, before: int = 0) -> list[tuple[Order, Account]]:
-    """Everybody's orders, newest first, one more than a page; found by number, person, or what it was for."""
+def search(session: Session, text: str, before: int = 0, charge: str = "") -> list[tuple[Order, Account]]:
+    """Everybody's orders, newest first, one more than a page; found by number, person, or what it was for.
+
+    Args:
+        charge: `open` or `disputed`, for those alone whose charge is; "" for all.
+    """
     query = select(Order, Account).join(Account, Account.id == Order.account_id).options(joinedload(Order.charge))
+    if charge in CHARGES:
+        query = query.join(Charge, Charge.order_number == Order.number).where(Charge.state.in_(CHARGES[charge]))
     if text:
         there = Order.number.icontains(text, autoescape=True) | Order.subject.icontains(text, autoescape=True)
         query = query.where(there | Order.account_id.in_(_people(session, text)))

@@ -11,7 +11,7 @@ from portal import money
 from portal.admin import purchase_words
 from portal.admin.access import actor, is_proved, require_proof, settlers_only
 from portal.admin.blueprint import admin
-from portal.admin.purchase_sheet import PAGE, Case, case_of, search, waiting
+from portal.admin.purchase_sheet import CHARGES, PAGE, Case, case_of, search, waiting
 from portal.billing.offline import outstanding
 from portal.checkout import disputes
 from portal.refusals import Reason, Refused
@@ -24,9 +24,9 @@ from portal.words import reason as sentence
 def all_purchases() -> ResponseReturnValue:
     """What waits for a decision, then everybody's purchases; found as one types."""
     text = request.args.get("q", "").strip()[:100]
-    before = request.args.get("before", 0, type=int)
+    before, charge = request.args.get("before", 0, type=int), request.args.get("charge", "")
     with installation().database.reading() as session:
-        found, open_cases, unpaid = search(session, text, before), waiting(session), outstanding(session)
+        found, open_cases, unpaid = search(session, text, before, charge), waiting(session), outstanding(session)
     template = "admin/_purchases.html" if wants_fragment() else "admin/purchases.html"
     return render_template(
         template,
@@ -34,6 +34,7 @@ def all_purchases() -> ResponseReturnValue:
         more=len(found) > PAGE,
         open_cases=open_cases,
         text=text,
+        charge=charge if charge in CHARGES else "",
         words=purchase_words,
         unpaid=unpaid,
         offline_cents=installation().settings.operator.offline_cents,
@@ -57,7 +58,7 @@ def decide_case(number: str) -> ResponseReturnValue:
         if choice != "look":
             require_proof()
         disputes.settle(
-            house.database, house.operator, actor(), number, choice, request.form.get("reason", ""), _amount()
+            house.database, house.operators, actor(), number, choice, request.form.get("reason", ""), _amount()
         )  # fmt: skip
     except Refused as refused:
         return _show(number, refused.reason, 409)

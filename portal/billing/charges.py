@@ -15,7 +15,7 @@ from connectors.contract import ChargeRequest
 from portal import clock, outbox
 from portal.billing import ledger
 from portal.billing.ledger import About, Amount
-from portal.database import Base, State, UtcDateTime
+from portal.database import Base, State, UtcDateTime, beside_others
 
 MOVES: dict[tuple[str, str], str] = {
     ("new", "reserved"): "reserved",
@@ -44,6 +44,8 @@ MOVES: dict[tuple[str, str], str] = {
 """`{(state, event): next state}`; the drawing in the documentation is made from this table."""
 
 STATES = ("new", "reserved", "captured", "voided", "refunding", "refunded", "disputed", "written_off")
+OPEN = ("new", "reserved", "refunding", "disputed")
+"""States that an operator, or a person, has yet to end."""
 ONCE = {"opened", "captured", "voided", "written_off"}
 """Moves a charge makes at most once: the ledger's own constraint forbids a second."""
 
@@ -57,6 +59,7 @@ class Charge(Base):
 
     `key` is the operator's `clientCorrelator`, minted once for each reservation: one that expired at the
     operator is made again under a key of its own. `refunded_cents` counts what the operator has confirmed.
+    `operator` is who was asked to reserve it (`sfr/camara`, `operators.py`): nobody else is ever asked about it.
     """
 
     __tablename__ = "charges"
@@ -86,6 +89,7 @@ class Charge(Base):
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     captured_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     offline_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    operator: Mapped[str] = mapped_column(String(64), default="")
 
     @property
     def whole(self) -> Amount:
@@ -139,8 +143,11 @@ class Billable:
 def open_charge(session: Session, billable: Billable) -> Charge:
     """The one charge of an order, state `new`, its key minted."""
     charge = Charge(
-        **vars(billable), key=str(uuid.uuid4()), state="new", created_at=clock.now(), operator_ref="", refunded_cents=0
-    )
+        **vars(billable), key=str(uuid.uuid4()), state="new", created_at=clock.now(), operator_ref="", refunded_cents=0,
+        operator="",
+    )  # fmt: skip
+    # While a charge is open its operator stays: it opens before another is chosen, or after (`operators.py`).
+    beside_others(session.connection(), "operator")
     session.add(charge)
     session.flush()
     begins = ledger.commitment("", ledger.counterpart("new", captured=False), charge.amount_cents)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -12,6 +13,9 @@ from pydantic_core import PydanticCustomError
 
 from portal.money import parse_amount
 from portal.settings_values import is_address, require_amount, require_http
+
+PINNING = "PORTAL_OPERATOR__PROFILE"
+"""The variable that wins over whatever is chosen on a screen."""
 
 
 class OperatorSection(BaseModel):
@@ -86,6 +90,11 @@ class OperatorSection(BaseModel):
         if not re.fullmatch(r"[A-Za-z0-9+._/-]{0,64}", value):
             raise PydanticCustomError("account", "not a customer number")
         return value
+
+
+def is_pinned(environ: Mapping[str, str]) -> bool:
+    """Whether the environment names the operator."""
+    return any(name.upper() == PINNING for name in environ)
 
 
 def _is_public_key(text: str) -> bool:

@@ -53,7 +53,7 @@ def accept(session: Session, charge: Charge, limit_cents: int, detail: str) -> b
         return False
     charge.offline_at = charge.offline_at or clock.now()
     # It never heard of this one: the next attempt is the first.
-    charge.sent_at = None
+    charge.sent_at, charge.operator = None, ""
     charges.note(session, charge, "accepted_offline", {"detail": detail[:500], "limit_cents": limit_cents})
     log.warning("charge_offline", order=charge.order_number, cents=charge.amount_cents, detail=detail)
     return True

@@ -79,7 +79,7 @@ def reserve(
         first = charge.sent_at is None
         if first:
             # Stored before the first byte leaves: whoever resumes knows that a look-up comes first.
-            charge.sent_at = clock.now()
+            charge.sent_at, charge.operator = clock.now(), operator.identity
             charges.note(session, charge, "sending", {})
         request, ref = charge.request(line), charge.operator_ref
     outcome: OperatorOutcome | NotFound = NotFound()
@@ -142,7 +142,7 @@ def _record_again(session: Session, charge: Charge, outcome: OperatorOutcome | N
         return NotReserved("operator_denied")
     if first and isinstance(outcome, Unreachable):
         # Certainly never heard: the next attempt is the first.
-        charge.sent_at = None
+        charge.sent_at, charge.operator = None, ""
     charges.note(session, charge, "unanswered", evidence_of(outcome))
     return InDoubt(getattr(outcome, "detail", ""), getattr(outcome, "retry_after_s", None))
 

@@ -36,7 +36,7 @@ def capture(database: Database, operator: OperatorAdapter, line: str, lease: Lea
     if charge.state == "new":
         reservation = reserve(database, operator, line, lease.subject, lease, delivered=True)
         if isinstance(reservation, InDoubt):
-            return _wait_for(database, lease, Unknown(reservation.detail, reservation.retry_after_s))
+            return _wait_for(database, lease, reservation)
         charge = _held_charge(database, lease)
     if charge.state != "reserved":
         return _close(database, lease, charge)
@@ -141,16 +141,21 @@ def _dispute(session: Session, lease: Lease, charge: Charge, outcome: OperatorOu
     outbox.finish(session, lease)
 
 
-def _wait_for(database: Database, lease: Lease, outcome: OperatorOutcome) -> None:
+def _wait_for(database: Database, lease: Lease, doubt: InDoubt) -> None:
+    """A reservation is in doubt: `reserve` has noted what the operator really said."""
     with database.transaction() as session:
-        _wait(session, lease, charges.of_order(session, lease.subject), outcome)
+        charge = charges.of_order(session, lease.subject)
+        _wait(session, lease, charge, Unknown(doubt.detail, doubt.retry_after_s), noted=True)
 
 
-def _wait(session: Session, lease: Lease, charge: Charge, outcome: OperatorOutcome | NotFound) -> None:
+def _wait(
+    session: Session, lease: Lease, charge: Charge, outcome: OperatorOutcome | NotFound, *, noted: bool = False
+) -> None:
     evidence = evidence_of(outcome)
     if clock.now() - charges.settling_since(session, charge) > DEADLINE:
         return _dispute(session, lease, charge, outcome)
-    charges.note(session, charge, "unanswered", evidence)
+    if not noted:
+        charges.note(session, charge, "unanswered", evidence)
     delay = getattr(outcome, "retry_after_s", None) or outbox.back_off_s(lease.attempts)
     log.warning("charge_waits", order=charge.order_number, delay_s=round(delay), **evidence)
     return outbox.postpone(session, lease, delay, str(evidence))

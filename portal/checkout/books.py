@@ -6,6 +6,7 @@ difference is said with its explanation, as far as our own side knows one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -62,7 +63,8 @@ class Books:
     """What was compared: lines and totals in cents by book, and every difference.
 
     `moving` are the orders something was still happening to: a line that only one book has yet is no difference.
-    `explained` are lines that could astonish, and are as they must be: what was written off.
+    `explained` are lines that could astonish, and are as they must be: what was written off. `elsewhere` counts the
+    charges of operators that are not in force any more, by operator: nobody can read their book.
     """
 
     lines: dict[str, int]
@@ -70,6 +72,7 @@ class Books:
     differences: list[Breach]
     moving: frozenset[str] = frozenset()
     explained: list[WrittenOff] = field(default_factory=list)
+    elsewhere: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -97,7 +100,12 @@ def compare(means: Means, period: Period = EVER, step: Callable[[], None] = lamb
     # Ours last: whatever they knew, and is not in motion, we know by now.
     with means.database.reading() as session:
         moving |= outbox.open_subjects(session)
-        ours = _ours(session, period)
+        elsewhere = _elsewhere(session, period, means.operator.identity)
+        # Two profiles may lead to one account, whose list then has the charges of both.
+        elsewhere = {
+            number: identity for number, identity in elsewhere.items() if number not in (theirs.books["operator"] or {})
+        }
+        ours = _ours(session, period, elsewhere)
         found = theirs.unreadable
         for name in sorted(ours.keys() | theirs.books.keys()):
             if name not in theirs.books:
@@ -112,7 +120,7 @@ def compare(means: Means, period: Period = EVER, step: Callable[[], None] = lamb
     shown = {name: book for name, book in read.items() if book or not name.endswith("refunds")}
     return Books(
         {name: len(book) for name, book in shown.items()}, {name: sum(book.values()) for name, book in shown.items()},
-        found, frozenset(moving), explained,
+        found, frozenset(moving), explained, dict(Counter(elsewhere.values())),
     )  # fmt: skip
 
 
@@ -164,14 +172,14 @@ def _read_merchant(
         theirs.unreadable.append(Breach(6, f"merchant {key}", f"its list cannot be read: {error}"))
 
 
-def _ours(session: Session, period: Period) -> dict[str, Book]:
+def _ours(session: Session, period: Period, elsewhere: dict[str, str]) -> dict[str, Book]:
     books: dict[str, Book] = {"operator": {}, REFUNDS: {}}
     charged = (
         select(Charge.order_number, Charge.amount_cents, Charge.refunded_cents, func.coalesce(Order.created_at, Charge.created_at))
         .outerjoin(Order, Order.number == Charge.order_number).where(Charge.captured_at.is_not(None), Charge.state != "written_off")
     )  # fmt: skip
     for number, cents, refunded, at in session.execute(charged):
-        if period.holds(at):
+        if period.holds(at) and number not in elsewhere:
             books["operator"][number] = cents
             if refunded:
                 books[REFUNDS][number] = refunded
@@ -180,6 +188,15 @@ def _ours(session: Session, period: Period) -> dict[str, Book]:
         if period.holds(at):
             books.setdefault(f"merchant {merchant}", {})[number] = cents
     return books
+
+
+def _elsewhere(session: Session, period: Period, operator: str) -> dict[str, str]:
+    captured = (
+        select(Charge.order_number, Charge.operator, func.coalesce(Order.created_at, Charge.created_at))
+        .outerjoin(Order, Order.number == Charge.order_number)
+        .where(Charge.captured_at.is_not(None), Charge.operator.not_in(["", operator]))
+    )  # fmt: skip
+    return {number: identity for number, identity, at in session.execute(captured) if period.holds(at)}
 
 
 def _differences(session: Session, whose: str, ours: Book, theirs: Book, moving: set[str]) -> list[Breach]:

@@ -10,11 +10,11 @@ from typing import Literal, cast, get_args
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
-from connectors.contract import OperatorAdapter
 from portal import audit, outbox
 from portal.billing import charges, refunds
 from portal.billing import disputes as charge_disputes
 from portal.billing.charges import Charge
+from portal.billing.operators import Operators
 from portal.billing.write_offs import write_off
 from portal.checkout import orders
 from portal.checkout.orders import Order, OrderEvent
@@ -27,10 +27,12 @@ Choice = Literal["ask_again", "give_up"]
 
 ORDER_CHOICES = get_args(Choice)
 LONGEST_REASON = 500
+ASKING = {"look", "capture_again", "void", "refund", "refund_again"}
+"""Choices that the charge's own operator is asked for."""
 
 
 def settle(
-    database: Database, operator: OperatorAdapter, actor: str, number: str, choice: str, reason: str,
+    database: Database, operators: Operators, actor: str, number: str, choice: str, reason: str,
     amount_cents: int | None = None,
 ) -> None:  # fmt: skip
     """Carry out one choice about a purchase, in a transaction of its own; the caller has made sure that the actor may.
@@ -40,17 +42,21 @@ def settle(
         amount_cents: of a refund, VAT included; None for all that is left.
 
     Raises:
-        Refused: what the choice itself refuses (`reason_missing`, `choice_gone`, …); nothing was changed.
+        Refused: what the choice itself refuses (`reason_missing`, `choice_gone`, …), or `operator_earlier` for what
+            only an operator could answer that is not in force any more; nothing was changed.
     """
     if choice == "look" or (choice == "write_off" and _is_disputed(database, number)):
         # Whoever gives money up must know what the operator says now.
-        charge_disputes.look(database, operator, number)
+        charge_disputes.look(database, operators.asked_about(number), number)
     if choice == "look":
         return
     with database.transaction() as session:
+        operators.staying(session)
         order, charge = locked(session, number), charges.locked(session, number)
         if order is None or charge is None:
             raise Refused("choice_gone")
+        if choice in ASKING:
+            operators.require(session, charge)
         if choice in ORDER_CHOICES:
             decide(session, actor, order, cast(Choice, choice), reason)
         elif choice == "write_off":

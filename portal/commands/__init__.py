@@ -13,7 +13,7 @@ PLACES = {
     "demo": "demonstration", "test": "testing", "serve": "serving", "worker": "serving", "check": "checking",
     "db": "database", "catalog": "catalog", "connectors": "catalog", "directory": "directory", "rights": "rights",
     "ceilings": "ceilings", "delegations": "ceilings", "requests": "requests", "charges": "charges", "disputes": "disputes",
-    "usage": "usage", "operators": "usage", "verify": "billing", "audit": "billing", "mail": "mail",
+    "usage": "usage", "operators": "operators", "verify": "billing", "audit": "billing", "mail": "mail",
 }  # fmt: skip
 """Which module holds which command, in the order they are used; only the one that runs is loaded."""
 

@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from portal import audit as journal
 from portal.admin import journal as book
+from portal.billing.operators import name_of
 from portal.checkout.books import Books, Period, compare
 from portal.checkout.verification import Breach
 from portal.checkout.verification import verify as prove
@@ -93,6 +94,13 @@ def _tell(breaches: list[Breach], compared: Books | None) -> None:
                 numbers=", ".join(sorted(compared.moving)),
             )
         )
+    for identity, count in (compared.elsewhere if compared else {}).items():
+        click.echo(
+            say(
+                "Not compared: %(count)s charges of %(operator)s, which is not in force any more.",
+                count=count, operator=name_of(identity),
+            )
+        )  # fmt: skip
     for line in compared.explained if compared else []:
         click.echo(
             say(
@@ -128,6 +136,7 @@ def _as_json(breaches: list[Breach], compared: Books | None) -> dict[str, Any]:
     if compared:
         content |= {
             "lines": compared.lines, "totals": compared.totals, "moving": sorted(compared.moving),
+            "elsewhere": compared.elsewhere,
             "written_off": [asdict(line) for line in compared.explained],
         }  # fmt: skip
     return content

@@ -85,7 +85,10 @@ def push() -> None:
 @json_option
 def refund(order: str, amount: str, reason: str, as_json: bool) -> None:
     with opened() as installation, _in_words_of_refusal(installation), changing(installation) as session:
-        made = refunds.ask(session, ACTOR, _charge(session, order), _cents(amount), reason)
+        installation.operators.staying(session)
+        charge = _charge(session, order)
+        installation.operators.require(session, charge)
+        made = refunds.ask(session, ACTOR, charge, _cents(amount), reason)
     if as_json:
         click.echo(json.dumps(_refund_row(made), ensure_ascii=False, indent=2, default=str))
         return
@@ -107,7 +110,7 @@ def write_off(order: str, reason: str, as_json: bool) -> None:
         with installation.database.reading() as session:
             _charge(session, order)
         with from_terminal():
-            settle(installation.database, installation.operator, ACTOR, order, "write_off", reason)
+            settle(installation.database, installation.operators, ACTOR, order, "write_off", reason)
         with installation.database.reading() as session:
             charge = rules.of_order(session, order)
     if as_json:

@@ -13,8 +13,10 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from connectors.contract import ConnectorError, Problem
-from connectors.operators.profiles import load_profile
+from connectors.operators.profiles import UnknownProfile, load_profile
 from portal import clock
+from portal.billing import operator_choice
+from portal.billing.operators import name_of
 from portal.catalog.merchants import asking, checked
 from portal.commands.context import database_remedy, json_option, opened
 from portal.commands.ending import FOUND_WRONG
@@ -26,6 +28,7 @@ from portal.installation import Installation
 from portal.languages import in_language
 from portal.mail import messages
 from portal.migrations import schema
+from portal.money import format_money
 from portal.outbox import Task
 
 LONGEST_QUEUE_S = 600
@@ -124,12 +127,21 @@ def _problems(subject: str, problems: list[Problem]) -> Iterator[Line]:
 
 def _operator(installation: Installation) -> Iterator[Line]:
     subject = say("Operator")
-    profile = load_profile(installation.settings.operator.profile)
+    try:
+        standing = installation.operators.last_known()
+    except UnknownProfile as error:
+        yield Line(False, subject, f"{error}.", say("Choose one of them: “portal operators choose NAME”."))
+        return
+    profile = load_profile(standing.profile)
+    if standing.source == "screen":
+        found = say("%(name)s was chosen by an administrator; that wins over portal.toml.", name=standing.profile)
+        yield Line(True, subject, found)
     if profile.former:
         yield Line(True, subject, say("%(former)s is %(today)s today.", former=profile.former, today=profile.name))
-    problems = installation.operator.check()
+    yield from _elsewhere(installation, subject, standing.adapter.identity)
+    problems = standing.adapter.check()
     yield from _problems(subject, problems)
-    if not problems and installation.operator.files is not None:
+    if not problems and standing.adapter.files is not None:
         found = say("files for %(name)s can be signed and delivered.", name=profile.name)
         yield Line(True, subject, found)
     elif not problems:
@@ -142,6 +154,22 @@ def _operator(installation: Installation) -> Iterator[Line]:
                 line=installation.settings.operator.line,
             ),
         )
+
+
+def _elsewhere(installation: Installation, subject: str, identity: str) -> Iterator[Line]:
+    """Charges that only another operator can end: portal.toml was changed by hand while they were open."""
+    try:
+        with installation.database.reading() as session:
+            found = operator_choice.elsewhere(session, identity)
+    except SQLAlchemyError:
+        return
+    for each in found:
+        amount, name = format_money(each.cents, "EUR", terminal_language()), name_of(each.operator)
+        said = say(
+            "%(count)s charges (%(amount)s) are still open at %(name)s.", count=each.count, amount=amount, name=name
+        )
+        remedy = say("They wait until %(name)s is the operator again: choose it back until they have ended.", name=name)
+        yield Line(False, subject, said, remedy)
 
 
 def _merchants(installation: Installation) -> Iterator[Line]:

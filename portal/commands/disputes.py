@@ -74,7 +74,7 @@ def decide(order: str, choice: str, reason: str) -> None:
                 stop(say("There is no order %(order)s.", order=order), BAD_USAGE)
         try:
             with from_terminal():
-                settle(installation.database, installation.operator, ACTOR, order, choice, reason)
+                settle(installation.database, installation.operators, ACTOR, order, choice, reason)
         except Refused as refused:
             with in_words(installation):
                 sentence = words.reason(refused.reason)

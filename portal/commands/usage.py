@@ -1,4 +1,4 @@
-"""`portal usage` and `portal operators`: files of charges for operators that bill from them, and who bills at all."""
+"""`portal usage`: files of charges for operators that bill from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from connectors.contract import ChargeFile, ChargeFiles, ConnectorError, Rejected
-from connectors.operators.profiles import load_profile, profile_names
 from portal import clock
 from portal.billing.usage import dispute_rejected
 from portal.commands.context import json_option, opened, print_rows
@@ -22,9 +21,8 @@ from portal.languages import in_language
 
 
 def register(group: click.Group) -> None:
-    """Add `usage` and `operators`."""
+    """Add `usage`."""
     group.add_command(usage)
-    group.add_command(operators)
 
 
 @click.group(help=say("Files of charges for an operator that bills from them."))
@@ -98,22 +96,6 @@ def answers(as_json: bool) -> None:
 def key() -> None:
     with _files() as (_installation, files):
         click.echo(files.public_key(), nl=False)
-
-
-@click.group(help=say("Operators that can be chosen."))
-def operators() -> None:
-    """Commands on operators."""
-
-
-@operators.command("list", help=say("Every name that [operator] profile may have, and who it is today."))
-@json_option
-def list_operators(as_json: bool) -> None:
-    rows = []
-    for name in profile_names():
-        profile = load_profile(name)
-        rows.append({"profile": name, "operator": profile.former or profile.name, "today": profile.name,
-                     "adapter": profile.adapter, "public_address": bool(profile.defaults.api_root)})  # fmt: skip
-    print_rows(rows, as_json=as_json, empty="")
 
 
 @contextmanager

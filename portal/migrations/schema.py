@@ -20,6 +20,7 @@ ROOMS_WITH_TABLES = (
     "portal.audit",
     "portal.billing.charges",
     "portal.billing.ledger",
+    "portal.billing.operator_choice",
     "portal.billing.refunds",
     "portal.catalog.offers",
     "portal.checkout.orders",

@@ -115,6 +115,7 @@ def test_no_violation_on_the_screens_of_an_administrator(
         "delegations",
         "rule-file",
         "directory?look=1",
+        "purchases?charge=open",
         "purchases",
     ):
         page.goto(address + "/admin/" + name)
@@ -122,13 +123,27 @@ def test_no_violation_on_the_screens_of_an_administrator(
     page.locator("#purchases a").first.click()
     page.locator(".choices").wait_for()
     look_at(page, "a purchase", found)
+    page.goto(address + "/admin/operator")
+    page.locator("form.try button").click()
+    page.locator("#tried .notice-good").wait_for()
+    page.locator("input[value=aol]").check()
+    page.locator(".profiles + button").click()
+    page.locator("#prospect form").wait_for()
+    look_at(page, "the operator", found)
+    company.operator.fault = "down"
+    page.locator("form.try button").click()
+    page.locator("#tried .notice-error").wait_for()
+    page.locator(".profiles + button").click()
+    page.locator("#prospect .notice-error").wait_for()
+    look_at(page, "the operator is away", found)
+    company.operator.fault = None
     page.goto(address + "/admin/people?q=lef")
     page.locator(".people a").first.click()
     page.locator(".verdicts summary").first.click()
     look_at(page, "person", found)
     context.close()
 
-    assert len(found) == 16
+    assert len(found) == 19
     assert {name: faults for name, faults in found.items() if faults} == {}
 
 

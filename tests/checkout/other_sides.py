@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from connectors import contract
 from connectors.contract import (
@@ -89,6 +89,7 @@ class Faults:
 class Operator:
     """Keeps one payment for one correlator, as CAMARA carrier billing says."""
 
+    identity: ClassVar[str] = "generic/camara"
     faults: Faults = field(default_factory=Faults)
     book: dict[str, OperatorCharge] = field(default_factory=dict)
     refunds: dict[str, OperatorRefund] = field(default_factory=dict)

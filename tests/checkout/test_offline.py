@@ -166,7 +166,7 @@ def test_a_doubt_about_the_merchant_can_be_asked_again_while_the_charge_waits(
         later(hours=1)
         work()
     company.merchants.set_fault("registre", None)
-    settle(installation.database, installation.operator, "account 5", number, "ask_again", "it is well again")
+    settle(installation.database, installation.operators, "account 5", number, "ask_again", "it is well again")
     work()
     assert buyer.states() == ["delivered"]
     company.operator.fault = None

@@ -42,13 +42,15 @@ class UsageFileOperator:
     Args:
         zone: the company's; a month's limit turns with it.
         now: what time it is (aware).
+        identity: what charges remember this operator by.
     """
 
     def __init__(
-        self, spool: Spool, files: UsageFiles, line: str, limits: Limits, zone: ZoneInfo, now: Callable[[], datetime]
-    ) -> None:
+        self, spool: Spool, files: UsageFiles, line: str, limits: Limits, zone: ZoneInfo, now: Callable[[], datetime],
+        identity: str = "",
+    ) -> None:  # fmt: skip
         self._spool, self._files, self._line, self._limits = spool, files, line, limits
-        self._zone, self._now = zone, now
+        self._zone, self._now, self.identity = zone, now, identity
 
     @property
     def files(self) -> UsageFiles:
@@ -126,6 +128,9 @@ class UsageFileOperator:
         except SpoolUnusable as error:
             raise Unavailable(error.detail) from error
         yield from found
+
+    def close(self) -> None:
+        """Nothing is kept open between two calls."""
 
     def check(self) -> list[Problem]:
         """Try the spool, the signing key and the place files go to; nothing is charged and no file is made."""

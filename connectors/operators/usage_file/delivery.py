@@ -42,6 +42,8 @@ SELECT files.*, (SELECT max(delivered_at) FROM issues WHERE issues.number = file
 FROM files
 """
 
+UNFILED = "SELECT count(*) FROM lines WHERE file_number IS NULL AND state = 'captured'"
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -145,6 +147,11 @@ class UsageFiles:
         except OSError as error:
             raise Unavailable(f"{path}: {error.strerror or error}") from error
         return signature.public_pem(path)
+
+    def unfiled(self) -> int:
+        """Lines of a day that has not been closed yet."""
+        with self._reading() as connection:
+            return int(connection.execute(UNFILED).fetchone()[0])
 
     def check(self) -> list[Problem]:
         """Try everything a file needs on its way; none is made."""
