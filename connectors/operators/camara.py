@@ -32,7 +32,7 @@ from connectors.contract import (
 from connectors.http import Answer, GuardedClient
 from connectors.operators.camara_messages import Payment, rfc3339, transaction_body
 from connectors.operators.camara_refunds import CamaraRefunds
-from connectors.operators.camara_refusals import already_exists, error_of, first_fault, refusal
+from connectors.operators.camara_refusals import already_exists, first_fault, refusal, required
 from connectors.operators.tokens import Tokens
 
 PAYMENTS = "/carrier-billing/v0.5/payments"
@@ -92,6 +92,8 @@ class CamaraOperator:
                     return found
         except Unavailable as error:
             return Unreachable(error.detail, error.retry_after_s)
+        except AuthFailed as error:
+            return Refused("credentials", error.detail)
         except ConnectorError as error:
             return Unknown(f"{type(error).__name__}: {error.detail}")
         return NotFound()
@@ -105,9 +107,7 @@ class CamaraOperator:
                 params={"paymentCreationDate.gte": rfc3339(since.astimezone(UTC)), "order": "asc",
                         "page": page, "perPage": PAGE_SIZE},
             )  # fmt: skip
-            if answer.status != 200:
-                raise ContractBroken(f"the list of payments came with status {answer.status}: {error_of(answer)}")
-            items = answer.json()
+            items = required(answer, "the list of payments").json()
             if not isinstance(items, list):
                 raise ContractBroken("the list of payments is not a list")
             new = [charge for charge in map(_payment, items) if charge.ref not in seen]
@@ -142,13 +142,7 @@ class CamaraOperator:
         try:
             self._tokens.current()
         except AuthFailed as error:
-            return [
-                _problem(
-                    error.detail,
-                    "Vérifiez [operator] client_id et client_secret.",
-                    "Check [operator] client_id and client_secret.",
-                )
-            ]
+            return [_bad_credentials(error)]
         except ConnectorError as error:
             return [
                 _problem(
@@ -159,6 +153,8 @@ class CamaraOperator:
             ]
         try:
             next(self.list_charges(datetime.now(UTC)), None)
+        except AuthFailed as error:
+            return [_bad_credentials(error)]
         except ConnectorError as error:
             return [
                 _problem(
@@ -255,6 +251,14 @@ def _as_asked(found: OperatorCharge, asked: ChargeRequest) -> OperatorOutcome:
     theirs = (found.key, found.reference, found.amount_cents, found.currency)
     ours = (asked.key, asked.reference, asked.amount_cents, asked.currency)
     return found if theirs == ours else Unknown(f"asked for {ours}, the operator has {theirs}")
+
+
+def _bad_credentials(error: AuthFailed) -> Problem:
+    return _problem(
+        error.detail,
+        "Vérifiez [operator] client_id et client_secret.",
+        "Check [operator] client_id and client_secret.",
+    )
 
 
 def _problem(detail: str, french: str, english: str) -> Problem:

@@ -22,6 +22,9 @@ EXTENSIONS = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
 }
 
+PROBE_SIZE = 1_000_000
+"""Bytes; few documents are longer."""
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -61,6 +64,18 @@ class Storage:
             Path(temporary).unlink(missing_ok=True)
             raise
         return Stored(name, download.size, download.sha256)
+
+    def drop(self, stored: Stored) -> None:
+        """Away with a document that was certainly not recorded; it will be fetched again."""
+        self.path(stored.name).unlink(missing_ok=True)
+
+    def probe(self) -> None:
+        """Write as much as a document needs, durably, and take it away again. Raises `OSError`."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            file.write(b"\0" * PROBE_SIZE)
+            file.flush()
+            os.fsync(file.fileno())
 
     def path(self, name: str) -> Path:
         """Where a stored document is."""
