@@ -26,7 +26,7 @@ from portal.billing.worker import Handler, run_leased, worker_name
 from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout.purchase import advance
 from portal.checkout.steps import Means
-from portal.checkout.storage import Storage
+from portal.checkout.storage import LONGEST_FETCH_S, Storage
 from portal.database import Database
 from portal.directory.config import DirectoryConfig
 from portal.directory.lookup import LdapDirectory
@@ -75,7 +75,7 @@ class Installation:
         """What the worker does at intervals."""
         files, zone = self.operator.files, self.settings.portal.zone
         head = partial(daily.once_a_day, self.database, zone, "audit head", daily.log_newest_hash)
-        rounds = [Round("daily", daily.LOOK_S, head)]
+        rounds = [Round("daily", daily.LOOK_S, head), Round("leftovers", LONGEST_FETCH_S, self.storage.sweep)]
         if files is not None:
             rounds.append(Round("usage", usage.ROUND_S, partial(usage.go_round, self.database, files, zone)))
         return rounds

@@ -41,6 +41,8 @@ NEEDS = {
         "real/test_hot_ceiling.py",
         "real/test_killed_refund.py",
         "real/test_ledger.py",
+        "real/test_workers.py",
+        "real/test_database_trouble.py",
     ),
     "chromium": ("browser/",),
     "libatomic1": ("browser/",),

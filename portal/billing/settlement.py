@@ -84,7 +84,10 @@ def void(database: Database, operator: OperatorAdapter, lease: Lease) -> None:
         return _close(database, lease, charge)
     outcome: OperatorOutcome | NotFound = NotFound()
     if charge.operator_ref:
-        outcome = operator.cancel(charge.operator_ref)
+        # Processing too: what the operator has not decided yet is not wanted any more.
+        before = operator.status(charge.operator_ref) if lease.attempts > 1 else None
+        is_open = isinstance(before, OperatorCharge) and before.state in {"reserved", "processing"}
+        outcome = operator.cancel(charge.operator_ref) if before is None or is_open else before
         if _is_unknown_there(outcome):
             outcome = _looked_up(operator, charge)
     elif charge.sent_at:
