@@ -225,8 +225,11 @@ def _prepare_postgresql(connection: psycopg.Connection[Any], _record: Any) -> No
     connection.adapters.register_dumper(str, _Text)
 
 
-def _note_rest(_connection: Any, record: Any) -> None:
+def _note_rest(connection: psycopg.Connection[Any] | None, record: Any) -> None:
     record.info["rests_since"] = time.monotonic()
+    if connection is not None and not connection.closed:
+        # After a reader it would say READ WRITE, and pass over what the server's administrator has ordered.
+        connection.read_only = None
 
 
 def _wake(dialect: Dialect, connection: Any, record: Any, _proxy: Any) -> None:

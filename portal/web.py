@@ -202,8 +202,10 @@ def _show_database_error(error: SQLAlchemyError) -> Any:
     if not detail:
         return _show_crash(error)
     log.error("database_unavailable", detail=detail)
-    # The page must not ask a database that is away who is signed in: where that is not known yet, it stays unknown.
-    g.setdefault("_login_user", login_manager.anonymous_user())
+    if "_login_user" in g:
+        get_locale()
+    # A page for somebody asks the database for more than who he is, and that is away: only his language is kept.
+    g._login_user = login_manager.anonymous_user()
     return _show_error(ServiceUnavailable())
 
 

@@ -43,6 +43,7 @@ NEEDS = {
         "real/test_ledger.py",
         "real/test_workers.py",
         "real/test_database_trouble.py",
+        "real/test_lost_commits.py",
     ),
     "chromium": ("browser/",),
     "libatomic1": ("browser/",),
