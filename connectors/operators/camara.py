@@ -40,7 +40,7 @@ SCOPE = (
     "carrier-billing:payments:create carrier-billing:payments:read carrier-billing:payments:write "
     "carrier-billing-refund:refunds:create carrier-billing-refund:refunds:read"
 )
-CLOCK_TOLERANCE = timedelta(minutes=10)
+CLOCK_TOLERANCE, LONGEST_JUMP = timedelta(minutes=10), timedelta(days=2)
 PAGE_SIZE = 100
 MOST_PAGES = 200
 
@@ -85,11 +85,15 @@ class CamaraOperator:
         return self._outcome(lambda: self._read(ref))
 
     def find(self, charge_key: str, since: datetime) -> OperatorOutcome | NotFound:
-        """Look for a correlator in the list; the operator's clock may differ from ours by ten minutes."""
+        """Look for a correlator in the list; the operator's clock may differ from ours by ten minutes.
+
+        Nothing is called absent before two days more were read: ours may have been wrong when `since` was noted.
+        """
         try:
-            for found in self.list_charges(since - CLOCK_TOLERANCE):
-                if found.key == charge_key:
-                    return found
+            for earlier in (CLOCK_TOLERANCE, LONGEST_JUMP):
+                for found in self.list_charges(since - earlier):
+                    if found.key == charge_key:
+                        return found
         except Unavailable as error:
             return Unreachable(error.detail, error.retry_after_s)
         except AuthFailed as error:
