@@ -91,6 +91,7 @@ def _application(server: MerchantsServer) -> Flask:
         name = request.path.split("/")[1]
         if name not in SHOPS:
             return jsonify(error={"code": "unknown"}), 404
+        server.book.hear(name)
         fault = server.fault(name)
         if fault == "down":
             return jsonify(error={"code": "maintenance"}), 503

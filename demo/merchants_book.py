@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+
+from flask import request
 
 from demo.shops import Content
 
@@ -31,15 +33,33 @@ class MerchantOrder:
     percent: int = 100
 
 
+@dataclass(frozen=True)
+class MerchantLine:
+    """One request about orders as a merchant saw it; `key` is the order's key, sent or looked up."""
+
+    at: datetime
+    merchant: str
+    method: str
+    key: str
+
+
 @dataclass
 class MerchantsBook:
-    """Every merchant's orders and quotes; safe to use from several threads."""
+    """Every merchant's orders and quotes, and a journal of what was asked about orders; safe to use from several threads."""
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     by_key: dict[tuple[str, str], MerchantOrder] = field(default_factory=dict)
     quotes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    journal: list[MerchantLine] = field(default_factory=list)
 
     def orders(self) -> list[MerchantOrder]:
         """Every order, oldest first."""
         with self.lock:
             return list(self.by_key.values())
+
+    def hear(self, merchant: str) -> None:
+        """Note the present request in the journal when it is about orders."""
+        if request.path.startswith(f"/{merchant}/orders"):
+            key = request.headers.get("Idempotency-Key", "") or request.args.get("client_reference", "")
+            with self.lock:
+                self.journal.append(MerchantLine(datetime.now(UTC), merchant, request.method, key))

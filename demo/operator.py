@@ -17,7 +17,7 @@ from flask.typing import ResponseReturnValue
 
 from demo.operator_book import JournalLine, OperatorBook, PaymentLine, rfc3339
 from demo.operator_refunds import REFUNDS, add_refunds, existing, require_token
-from demo.operator_requests import PhoneNumberBody, PrepareBody, Problem, read_body
+from demo.operator_requests import PhoneNumberBody, PrepareBody, Problem, key_sent, read_body
 from demo.sockets import LoopbackServer, cut_connection
 
 LINE = "+33123456789"
@@ -110,7 +110,7 @@ def _application(server: OperatorServer) -> Flask:
         if correlator:
             response.headers["x-correlator"] = correlator
         server.book.write(
-            JournalLine(datetime.now(UTC), request.method, request.path, response.status_code, correlator)
+            JournalLine(datetime.now(UTC), request.method, request.path, response.status_code, correlator, key_sent())
         )
         return response
 

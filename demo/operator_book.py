@@ -39,13 +39,14 @@ class PaymentLine:
 
 @dataclass(frozen=True)
 class JournalLine:
-    """One request as the operator saw it."""
+    """One request as the operator saw it; `key` is its `clientCorrelator`, of what asks for a payment or a refund."""
 
     at: datetime
     method: str
     path: str
     status: int
     x_correlator: str
+    key: str = ""
 
 
 class OperatorBook:

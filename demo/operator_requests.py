@@ -8,6 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
+from flask import request
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError, model_validator
 
 Amount = Annotated[Decimal, Field(ge=Decimal("0.001"), decimal_places=3)]
@@ -118,3 +119,10 @@ def read_body(sent: bytes, model: type[Any]) -> Any:
         return model.model_validate_json(sent)
     except ValidationError as error:
         raise Problem(400, "INVALID_ARGUMENT", str(error.errors()[0]["msg"])) from error
+
+
+def key_sent() -> str:
+    """The `clientCorrelator` of the present request, "" when it has none."""
+    sent = request.get_json(silent=True)
+    transaction = sent.get("amountTransaction") if isinstance(sent, dict) else None
+    return str(transaction.get("clientCorrelator", "")) if isinstance(transaction, dict) else ""

@@ -39,6 +39,13 @@ def once_a_day(database: Database, zone: ZoneInfo, name: str, work: Callable[[Se
             work(session)
 
 
+def prove_writable(database: Database) -> None:
+    """Write one row, durably: a database that is full, locked or read only says so. Raises `SQLAlchemyError`."""
+    with database.transaction() as session:
+        insert_missing(session, DailyMark, {"name": "written", "day": ""})
+        session.execute(update(DailyMark).where(DailyMark.name == "written").values(day=f"{clock.now():%Y-%m-%d}"))
+
+
 def log_newest_hash(session: Session) -> None:
     """The journal's newest hash leaves the database with the log: whoever rewrote the database cannot rewrite that."""
     newest = audit.newest(session)

@@ -4,8 +4,8 @@ SQLite runs in WAL mode with full synchronisation and foreign keys on. A writing
 with BEGIN IMMEDIATE, so that nobody else writes until it ends. On PostgreSQL writers go on together
 under READ COMMITTED: what they decide upon they lock, or change by one conditional update
 (docs/decisions/0010). Either waits for a lock at most `BUSY_TIMEOUT_MS`. When the database cannot be
-reached or written, SQLAlchemy's `OperationalError` travels up: the request fails with a sentence and
-nothing is half done.
+reached or written, SQLAlchemy's error travels up: the request fails with a sentence and nothing is half
+done; `unusable` tells such an error from a mistake of ours (docs/decisions/0023).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import psycopg
 from psycopg.adapt import Dumper
 from sqlalchemy import DateTime, MetaData, String, TypeDecorator, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Dialect, Engine, ExceptionContext, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -31,7 +31,9 @@ from sqlalchemy.exc import (
     InvalidatePoolError,
     OperationalError,
     ProgrammingError,
+    SQLAlchemyError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import QueuePool
@@ -54,6 +56,8 @@ REST_S = 1.0
 """No server restarts in less; what is busier than that would pay a round trip in vain."""
 FORBIDDEN = "42501"
 """PostgreSQL's code for a right the portal's user lacks."""
+READ_ONLY = "25006"
+"""Its code for a server that takes no writes, such as one that another has replaced."""
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -162,11 +166,15 @@ def _number_of(what: str) -> int:
     return int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
 
 
-def unusable(error: DBAPIError) -> str:
+def unusable(error: SQLAlchemyError) -> str:
     """Why the database cannot be used, in the driver's words on one line; "" when the mistake is another."""
+    if isinstance(error, PoolTimeout):
+        return "every connection is in use"
+    if not isinstance(error, DBAPIError):
+        return ""
     option_unknown = isinstance(error, ProgrammingError) and error.statement is None
-    forbidden = getattr(error.orig, "sqlstate", "") == FORBIDDEN
-    if type(error) not in {OperationalError, DatabaseError} and not option_unknown and not forbidden:
+    refused = getattr(error.orig, "sqlstate", "") in {FORBIDDEN, READ_ONLY}
+    if type(error) not in {OperationalError, DatabaseError} and not option_unknown and not refused:
         return ""
     first = next(iter(str(error.orig).strip().splitlines()), "")
     return " ".join(first.removeprefix("connection failed: ").split())
@@ -177,16 +185,18 @@ def _sqlite_engine(url: URL) -> Engine:
         url, poolclass=QueuePool, pool_size=16, max_overflow=16, connect_args={"check_same_thread": False},
         hide_parameters=True,
     )  # fmt: skip
-    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", partial(_prepare_sqlite, waits="timeout" in url.query))
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any, *, waits: bool = False) -> None:
     # The driver's own transaction handling begins too late to hold a read; we say BEGIN ourselves.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    if not waits:
+        # As on PostgreSQL, the URL's own word wins (`?timeout=2.5`, in seconds).
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
@@ -210,6 +220,7 @@ def _postgresql_engine(url: URL) -> Engine:
     event.listen(engine, "connect", _prepare_postgresql)
     event.listen(engine, "checkin", _note_rest)
     event.listen(engine, "checkout", partial(_wake, engine.dialect))
+    event.listen(engine, "handle_error", _leave_read_only)
     return engine
 
 
@@ -223,8 +234,11 @@ def _prepare_postgresql(connection: psycopg.Connection[Any], _record: Any) -> No
     connection.adapters.register_dumper(str, _Text)
 
 
-def _note_rest(_connection: Any, record: Any) -> None:
+def _note_rest(connection: psycopg.Connection[Any] | None, record: Any) -> None:
     record.info["rests_since"] = time.monotonic()
+    if connection is not None and not connection.closed:
+        # After a reader it would say READ WRITE, and pass over what the server's administrator has ordered.
+        connection.read_only = None
 
 
 def _wake(dialect: Dialect, connection: Any, record: Any, _proxy: Any) -> None:
@@ -235,6 +249,12 @@ def _wake(dialect: Dialect, connection: Any, record: Any, _proxy: Any) -> None:
         dialect.do_ping(connection)
     except psycopg.Error as error:
         raise InvalidatePoolError from error
+
+
+def _leave_read_only(context: ExceptionContext) -> None:
+    """A server that takes no writes any more is left: the next connection looks for the one that does."""
+    if getattr(context.original_exception, "sqlstate", "") == READ_ONLY:
+        context.is_disconnect = True
 
 
 class _Text(Dumper):

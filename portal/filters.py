@@ -53,7 +53,7 @@ def show_moment(at: datetime) -> Markup:
     """A time in the company's zone, with its exact value for machines."""
     zone = current_app.extensions["guichet"].settings.portal.zone
     local = at.astimezone(zone)
-    text = format_datetime(local, "d MMM y, HH:mm", locale=_locale())
+    text = format_datetime(local, "d MMM y, HH:mm", locale=_locale()) + _which(local)
     return Markup('<time datetime="{}">{}</time>').format(escape(local.isoformat(timespec="seconds")), text)
 
 
@@ -61,7 +61,7 @@ def show_second(at: datetime) -> Markup:
     """The same to the second, for evidence."""
     zone = current_app.extensions["guichet"].settings.portal.zone
     local = at.astimezone(zone)
-    text = format_datetime(local, "d MMM y, HH:mm:ss", locale=_locale())
+    text = format_datetime(local, "d MMM y, HH:mm:ss", locale=_locale()) + _which(local)
     return Markup('<time datetime="{}">{}</time>').format(escape(local.isoformat(timespec="milliseconds")), text)
 
 
@@ -73,7 +73,16 @@ def show_day(day: date) -> str:
 def show_hour(at: datetime) -> str:
     """The time of day in the company's zone: `14:05`."""
     zone = current_app.extensions["guichet"].settings.portal.zone
-    return f"{at.astimezone(zone):%H:%M}"
+    local = at.astimezone(zone)
+    return f"{local:%H:%M}{_which(local)}"
+
+
+def _which(local: datetime) -> str:
+    """Which of two is meant, in the hour that comes twice when the clocks go back: ` (UTC+2)`; "" in any other."""
+    if local.utcoffset() == local.replace(fold=1 - local.fold).utcoffset():
+        return ""
+    hours, minutes = f"{local:%z}"[:3], f"{local:%z}"[3:]
+    return f" (UTC{hours[0]}{int(hours[1:])}{'' if minutes == '00' else ':' + minutes})"
 
 
 def show_words(texts: dict[str, str]) -> str:

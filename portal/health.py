@@ -5,11 +5,15 @@ from __future__ import annotations
 from flask import Blueprint, Flask, jsonify
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
-from portal import clock
+from portal import clock, daily, logs
+from portal.database import unusable
 from portal.installation import Installation
 from portal.outbox import Task
 from portal.web import installation
+
+log = logs.get(__name__)
 
 health = Blueprint("health", __name__)
 
@@ -27,8 +31,14 @@ def live() -> ResponseReturnValue:
 
 @health.get("/readyz")
 def ready() -> ResponseReturnValue:
-    """The database answers, and how long its oldest due task has been waiting (seconds)."""
-    with installation().database.reading() as session:
-        oldest = session.scalar(select(func.min(Task.due_at)).where(Task.done_at.is_(None)))
+    """The database can be written, and how long its oldest due task has been waiting (seconds); else 503."""
+    database = installation().database
+    try:
+        daily.prove_writable(database)
+        with database.reading() as session:
+            oldest = session.scalar(select(func.min(Task.due_at)).where(Task.done_at.is_(None)))
+    except SQLAlchemyError as error:
+        log.error("database_unavailable", detail=unusable(error))
+        return jsonify(status="unavailable"), 503
     age = max(0, int((clock.now() - oldest).total_seconds())) if oldest else 0
     return jsonify(status="ok", outbox_age_s=age)

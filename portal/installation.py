@@ -29,7 +29,7 @@ from portal.billing.worker import Handler, run_leased, worker_name
 from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout.purchase import advance
 from portal.checkout.steps import Means
-from portal.checkout.storage import Storage
+from portal.checkout.storage import LONGEST_FETCH_S, Storage
 from portal.database import Database
 from portal.directory.config import DirectoryConfig
 from portal.directory.lookup import LdapDirectory
@@ -86,7 +86,10 @@ class Installation:
         head = partial(
             daily.once_a_day, self.database, self.settings.portal.zone, "audit head", daily.log_newest_hash
         )  # fmt: skip
-        return [Round("daily", daily.LOOK_S, head), Round("usage", usage.ROUND_S, self._usage_round)]
+        return [
+            Round("daily", daily.LOOK_S, head), Round("usage", usage.ROUND_S, self._usage_round),
+            Round("leftovers", LONGEST_FETCH_S, self.storage.sweep),
+        ]  # fmt: skip
 
     def _usage_round(self) -> None:
         files = self.operator.files

@@ -22,6 +22,8 @@ LEASE_S = 60
 LONGEST_WAIT_S = 300
 LONGEST_DELAY_S = 3600
 """However long the other side asks us to wait."""
+CLOCKS_DIFFER_S = 600
+"""A lease or a wait that ends later than any could by more than this was begun by a clock since set back."""
 
 
 class Task(Base):
@@ -79,9 +81,10 @@ def enqueue(session: Session, kind: str, subject: str, *, leased_to: str = "") -
 def claim(session: Session, owner: str, *, kind: str = "", subject: str = "") -> Lease | None:
     """Take the task that has been due longest, or a named one, if nobody holds it."""
     at = clock.now()
-    free = or_(Task.lease_until.is_(None), Task.lease_until < at)
+    free = or_(Task.lease_until.is_(None), Task.lease_until < at, Task.lease_until > _latest(at, LEASE_S))
+    ripe = or_(Task.due_at <= at, Task.due_at > _latest(at, LONGEST_DELAY_S))
     due = select(Task.id).where(Task.done_at.is_(None), free)
-    due = due.where(Task.kind == kind, Task.subject == subject) if subject else due.where(Task.due_at <= at)
+    due = due.where(Task.kind == kind, Task.subject == subject) if subject else due.where(ripe)
     chosen = due.order_by(Task.due_at).limit(1).with_for_update(skip_locked=True).scalar_subquery()
     row = session.execute(
         update(Task)
@@ -93,6 +96,13 @@ def claim(session: Session, owner: str, *, kind: str = "", subject: str = "") ->
         .execution_options(synchronize_session=False)
     ).first()
     return Lease(*row) if row else None
+
+
+def regain(session: Session, kind: str, subject: str, owner: str) -> Lease | None:
+    """A lease that its holder took in a transaction whose answer was lost, if it still is his."""
+    asked = select(Task).where(Task.kind == kind, Task.subject == subject, Task.owner == owner, Task.done_at.is_(None))
+    task = session.scalar(asked.where(Task.lease_until >= clock.now()).with_for_update())
+    return Lease(task.id, kind, subject, task.fence, task.attempts) if task else None
 
 
 def renew(session: Session, lease: Lease) -> None:
@@ -120,6 +130,10 @@ def back_off_s(attempts: int) -> float:
     """How long to wait after so many attempts: 1, 2, 4 … 300 seconds, a quarter of it at random."""
     wait = min(LONGEST_WAIT_S, 2.0 ** min(attempts, 9) / 2)
     return wait * (0.75 + random.random() / 2)  # noqa: S311 - jitter, not a secret
+
+
+def _latest(at: datetime, longest_s: float) -> datetime:
+    return at + timedelta(seconds=longest_s + CLOCKS_DIFFER_S)
 
 
 def _write(session: Session, lease: Lease, **values: object) -> None:

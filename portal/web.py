@@ -17,7 +17,7 @@ from flask_babel import Babel, get_locale, gettext
 from flask_htmx import HTMX
 from flask_login import LoginManager, current_user, logout_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -85,7 +85,7 @@ def register(app: Flask, installation: Installation) -> None:
     app.teardown_request(lambda _error: audit.note_address(""))
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _show_error)
-    app.register_error_handler(OperationalError, _show_database_error)
+    app.register_error_handler(SQLAlchemyError, _show_database_error)
     app.register_error_handler(Exception, _show_crash)
     filters.register(app)
     app.context_processor(_page_context)
@@ -197,10 +197,15 @@ def _show_error(error: HTTPException) -> Any:
     return render_template(template, kind=kind, number=g.get("incident", "")), error.code or 500
 
 
-def _show_database_error(error: OperationalError) -> Any:
-    log.error("database_unavailable", detail=unusable(error))
-    # The page must not ask a database that is away who is signed in: where that is not known yet, it stays unknown.
-    g.setdefault("_login_user", login_manager.anonymous_user())
+def _show_database_error(error: SQLAlchemyError) -> Any:
+    detail = unusable(error)
+    if not detail:
+        return _show_crash(error)
+    log.error("database_unavailable", detail=detail)
+    if "_login_user" in g:
+        get_locale()
+    # A page for somebody asks the database for more than who he is, and that is away: only his language is kept.
+    g._login_user = login_manager.anonymous_user()
     return _show_error(ServiceUnavailable())
 
 

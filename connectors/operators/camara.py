@@ -32,7 +32,7 @@ from connectors.contract import (
 from connectors.http import Answer, GuardedClient
 from connectors.operators.camara_messages import Payment, rfc3339, transaction_body
 from connectors.operators.camara_refunds import CamaraRefunds
-from connectors.operators.camara_refusals import already_exists, error_of, first_fault, refusal
+from connectors.operators.camara_refusals import already_exists, first_fault, refusal, required
 from connectors.operators.tokens import Tokens
 
 PAYMENTS = "/carrier-billing/v0.5/payments"
@@ -40,7 +40,7 @@ SCOPE = (
     "carrier-billing:payments:create carrier-billing:payments:read carrier-billing:payments:write "
     "carrier-billing-refund:refunds:create carrier-billing-refund:refunds:read"
 )
-CLOCK_TOLERANCE = timedelta(minutes=10)
+CLOCK_TOLERANCE, LONGEST_JUMP = timedelta(minutes=10), timedelta(days=2)
 PAGE_SIZE = 100
 MOST_PAGES = 200
 
@@ -87,13 +87,19 @@ class CamaraOperator:
         return self._outcome(lambda: self._read(ref))
 
     def find(self, charge_key: str, since: datetime) -> OperatorOutcome | NotFound:
-        """Look for a correlator in the list; the operator's clock may differ from ours by ten minutes."""
+        """Look for a correlator in the list; the operator's clock may differ from ours by ten minutes.
+
+        Nothing is called absent before two days more were read: ours may have been wrong when `since` was noted.
+        """
         try:
-            for found in self.list_charges(since - CLOCK_TOLERANCE):
-                if found.key == charge_key:
-                    return found
+            for earlier in (CLOCK_TOLERANCE, LONGEST_JUMP):
+                for found in self.list_charges(since - earlier):
+                    if found.key == charge_key:
+                        return found
         except Unavailable as error:
             return Unreachable(error.detail, error.retry_after_s)
+        except AuthFailed as error:
+            return Refused("credentials", error.detail)
         except ConnectorError as error:
             return Unknown(f"{type(error).__name__}: {error.detail}")
         return NotFound()
@@ -107,9 +113,7 @@ class CamaraOperator:
                 params={"paymentCreationDate.gte": rfc3339(since.astimezone(UTC)), "order": "asc",
                         "page": page, "perPage": PAGE_SIZE},
             )  # fmt: skip
-            if answer.status != 200:
-                raise ContractBroken(f"the list of payments came with status {answer.status}: {error_of(answer)}")
-            items = answer.json()
+            items = required(answer, "the list of payments").json()
             if not isinstance(items, list):
                 raise ContractBroken("the list of payments is not a list")
             new = [charge for charge in map(_payment, items) if charge.ref not in seen]
@@ -148,13 +152,7 @@ class CamaraOperator:
         try:
             self._tokens.current()
         except AuthFailed as error:
-            return [
-                _problem(
-                    error.detail,
-                    "Vérifiez [operator] client_id et client_secret.",
-                    "Check [operator] client_id and client_secret.",
-                )
-            ]
+            return [_bad_credentials(error)]
         except ConnectorError as error:
             return [
                 _problem(
@@ -165,6 +163,8 @@ class CamaraOperator:
             ]
         try:
             next(self.list_charges(datetime.now(UTC)), None)
+        except AuthFailed as error:
+            return [_bad_credentials(error)]
         except ConnectorError as error:
             return [
                 _problem(
@@ -261,6 +261,14 @@ def _as_asked(found: OperatorCharge, asked: ChargeRequest) -> OperatorOutcome:
     theirs = (found.key, found.reference, found.amount_cents, found.currency)
     ours = (asked.key, asked.reference, asked.amount_cents, asked.currency)
     return found if theirs == ours else Unknown(f"asked for {ours}, the operator has {theirs}")
+
+
+def _bad_credentials(error: AuthFailed) -> Problem:
+    return _problem(
+        error.detail,
+        "Vérifiez [operator] client_id et client_secret.",
+        "Check [operator] client_id and client_secret.",
+    )
 
 
 def _problem(detail: str, french: str, english: str) -> Problem:

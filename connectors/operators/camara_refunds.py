@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from connectors.contract import ContractBroken, NotFound, OperatorCharge, OperatorRefund, RefundOutcome, Unknown
 from connectors.http import Answer
 from connectors.operators.camara_messages import Refund, number
-from connectors.operators.camara_refusals import already_exists, error_of, first_fault, refusal
+from connectors.operators.camara_refusals import already_exists, first_fault, refusal, required
 
 REFUNDS = "/carrier-billing-refund/v0.3/payments"
 PAGE_SIZE = 100
@@ -70,9 +70,7 @@ class CamaraRefunds:
             answer = self._call(
                 "GET", f"{REFUNDS}/{payment.ref}/refunds", params={"order": "asc", "page": page, "perPage": PAGE_SIZE}
             )
-            if answer.status != 200:
-                raise ContractBroken(f"the list of refunds came with status {answer.status}: {error_of(answer)}")
-            items = answer.json()
+            items = required(answer, "the list of refunds").json()
             if not isinstance(items, list):
                 raise ContractBroken("the list of refunds is not a list")
             new = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from connectors.contract import Refused, Unknown, Unreachable
+from connectors.contract import AuthFailed, ContractBroken, Refused, Unknown, Unreachable
 from connectors.http import Answer
 from connectors.operators.camara_messages import ErrorInfo
 
@@ -51,6 +51,9 @@ def refusal(answer: Answer) -> Refused | Unreachable | Unknown:
     error = error_of(answer)
     if answer.status == 429:
         return Unreachable("the operator asks us to slow down", answer.retry_after_s)
+    if answer.status == 401:
+        # Whoever answers so has carried nothing out, whatever the page around it.
+        return Refused("credentials", f"401 {error.code}: {error.message}" if error else answer.summary)
     if error is None or answer.status >= 500:
         return Unknown(answer.summary, answer.retry_after_s)
     detail = f"{answer.status} {error.code}: {error.message}"
@@ -59,6 +62,16 @@ def refusal(answer: Answer) -> Refused | Unreachable | Unknown:
     if answer.status == 404:
         return Refused("expired", detail)
     return Refused("request", detail) if answer.status in {400, 403, 422} else Unknown(detail)
+
+
+def required(answer: Answer, what: str) -> Answer:
+    """An answer that must be the one hoped for. Raises `AuthFailed` and `ContractBroken`."""
+    if answer.status == 200:
+        return answer
+    refused = refusal(answer)
+    if isinstance(refused, Refused) and refused.code == "credentials":
+        raise AuthFailed(f"{what}: {refused.detail}")
+    raise ContractBroken(f"{what} came with status {answer.status}: {error_of(answer)}")
 
 
 def first_fault(error: ValueError) -> str:

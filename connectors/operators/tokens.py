@@ -19,13 +19,16 @@ from connectors.http import GuardedClient
 MARGIN_S = 30
 """A token this close to its end is renewed first."""
 
+UNSAID_S = 300
+"""How long a token is taken to be good when its answer does not say."""
+
 
 class TokenAnswer(BaseModel):
     """RFC 6749, section 5.1; `expires_in` is in seconds."""
 
     access_token: str = Field(min_length=1, pattern=r"^[\x20-\x7e]+$")
     token_type: str = Field(pattern=r"(?i)^bearer$")
-    expires_in: float = Field(300, gt=0)
+    expires_in: float | None = Field(None, gt=0)
 
 
 class Tokens:
@@ -79,4 +82,4 @@ class Tokens:
             given = TokenAnswer.model_validate(answer.json())
         except (ContractBroken, ValidationError) as error:
             raise Unavailable(f"the token endpoint did not give a bearer token: {error}"[:300]) from error
-        self._token, self._ends = given.access_token, time.monotonic() + given.expires_in
+        self._token, self._ends = given.access_token, time.monotonic() + (given.expires_in or UNSAID_S)

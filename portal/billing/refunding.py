@@ -16,7 +16,7 @@ from portal import audit, clock, logs, outbox
 from portal.billing import charges, ledger, refunds
 from portal.billing.charges import Charge
 from portal.billing.refunds import Refund
-from portal.billing.reservation import evidence_of
+from portal.billing.reservation import are_credentials, evidence_of
 from portal.billing.settlement import DEADLINE, LIST_LAG
 from portal.database import Database
 from portal.outbox import Lease
@@ -84,7 +84,7 @@ def _record(
         if outcome.state == "denied":
             deny(session, charge, wanted, evidence_of(outcome))
             return outbox.finish(session, lease)
-    credentials = isinstance(outcome, Refused) and outcome.code == "credentials"
+    credentials = are_credentials(outcome)
     # What a look-up is refused for says nothing of the refund itself.
     if sent and isinstance(outcome, Refused) and not credentials:
         deny(session, charge, wanted, evidence_of(outcome))
@@ -138,7 +138,8 @@ def _journal(session: Session, charge: Charge, wanted: Refund, actor: str, actio
 
 def _wait(session: Session, lease: Lease, charge: Charge, wanted: Refund, outcome: RefundOutcome | NotFound) -> None:
     evidence = evidence_of(outcome)
-    if clock.now() - charges.settling_since(session, charge, "refund_asked", "refund_again") > DEADLINE:
+    late = clock.now() - charges.settling_since(session, charge, "refund_asked", "refund_again") > DEADLINE
+    if late and not are_credentials(outcome):
         return _dispute(session, lease, charge, wanted, outcome)
     charges.note(session, charge, "refund_unanswered", evidence)
     delay = getattr(outcome, "retry_after_s", None) or outbox.back_off_s(lease.attempts)

@@ -51,8 +51,17 @@ class NotReserved:
 class InDoubt:
     """Nobody can say yet; look up again."""
 
-    detail: str
-    retry_after_s: int | None = None
+    outcome: OperatorOutcome | NotFound
+
+    @property
+    def detail(self) -> str:
+        """Why, as evidence."""
+        return getattr(self.outcome, "detail", "")
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """How long the operator asks us to wait."""
+        return getattr(self.outcome, "retry_after_s", None)
 
 
 Reservation = Reserved | NotReserved | InDoubt
@@ -128,7 +137,7 @@ def _record(session: Session, charge: Charge, outcome: OperatorOutcome, *, first
         log.error("operator_unreachable", order=charge.order_number, detail=outcome.detail)
         return NotReserved("operator_unreachable")
     charges.note(session, charge, "unanswered", evidence)
-    return InDoubt(outcome.detail, outcome.retry_after_s)
+    return InDoubt(outcome)
 
 
 def _record_again(session: Session, charge: Charge, outcome: OperatorOutcome | NotFound, *, first: bool) -> Reservation:
@@ -136,7 +145,7 @@ def _record_again(session: Session, charge: Charge, outcome: OperatorOutcome | N
     if isinstance(outcome, OperatorCharge) and outcome.state in {"reserved", "processing"}:
         return _record_found(session, charge, outcome, evidence_of(outcome))
     denied = isinstance(outcome, OperatorCharge)
-    if denied or (isinstance(outcome, Refused) and outcome.code != "credentials"):
+    if denied or (isinstance(outcome, Refused) and not are_credentials(outcome)):
         charges.move(session, charge, "doubted", evidence_of(outcome))
         log.error("charge_disputed", order=charge.order_number, **evidence_of(outcome))
         return NotReserved("operator_denied")
@@ -144,7 +153,7 @@ def _record_again(session: Session, charge: Charge, outcome: OperatorOutcome | N
         # Certainly never heard: the next attempt is the first.
         charge.sent_at, charge.operator = None, ""
     charges.note(session, charge, "unanswered", evidence_of(outcome))
-    return InDoubt(getattr(outcome, "detail", ""), getattr(outcome, "retry_after_s", None))
+    return InDoubt(outcome)
 
 
 def _record_found(session: Session, charge: Charge, found: OperatorCharge, evidence: dict[str, Any]) -> Reservation:
@@ -157,10 +166,15 @@ def _record_found(session: Session, charge: Charge, found: OperatorCharge, evide
         return Reserved()
     if found.state == "processing":
         charges.note(session, charge, "processing", evidence)
-        return InDoubt("the operator is still deciding", 1)
+        return InDoubt(Unknown("the operator is still deciding", 1))
     # Captured before anything was delivered can only be somebody else's doing: an admin must see it.
     charges.move(session, charge, "voided" if found.state in {"denied", "voided"} else "doubted", evidence)
     return NotReserved("operator_denied")
+
+
+def are_credentials(outcome: OperatorOutcome | RefundOutcome | NotFound) -> bool:
+    """An administrator mends them, however late: no charge that is due meanwhile is given up, or doubted, for it."""
+    return isinstance(outcome, Refused) and outcome.code == "credentials"
 
 
 def evidence_of(outcome: OperatorOutcome | RefundOutcome | NotFound) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from connectors.contract import NotFound, OperatorAdapter, OperatorCharge, OperatorOutcome, Refused, Unknown
+from connectors.contract import NotFound, OperatorAdapter, OperatorCharge, OperatorOutcome, Refused
 from portal import clock, logs, outbox
 from portal.billing import charges
 from portal.billing.charges import Charge
-from portal.billing.reservation import InDoubt, evidence_of, reserve
+from portal.billing.reservation import InDoubt, are_credentials, evidence_of, reserve
 from portal.database import Database
 from portal.outbox import Lease
 from portal.rights import holds
@@ -36,7 +36,7 @@ def capture(database: Database, operator: OperatorAdapter, line: str, lease: Lea
     if charge.state == "new":
         reservation = reserve(database, operator, line, lease.subject, lease, delivered=True)
         if isinstance(reservation, InDoubt):
-            return _wait_for(database, lease, reservation)
+            return _wait_for(database, lease, reservation.outcome)
         charge = _held_charge(database, lease)
     if charge.state != "reserved":
         return _close(database, lease, charge)
@@ -58,8 +58,7 @@ def _record_capture(session: Session, lease: Lease, charge: Charge, outcome: Ope
     gone = isinstance(outcome, NotFound) or (isinstance(outcome, OperatorCharge) and outcome.state == "voided")
     if gone and _may_have_expired(session, charge):
         return _reserve_anew(session, lease, charge, outcome)
-    # Credentials are mended by an administrator, not by giving up every charge that is due meanwhile.
-    refused = isinstance(outcome, Refused) and outcome.code != "credentials"
+    refused = isinstance(outcome, Refused) and not are_credentials(outcome)
     if gone or refused or (isinstance(outcome, OperatorCharge) and outcome.state == "denied"):
         return _dispute(session, lease, charge, outcome)
     return _wait(session, lease, charge, outcome)
@@ -85,7 +84,10 @@ def void(database: Database, operator: OperatorAdapter, lease: Lease) -> None:
         return _close(database, lease, charge)
     outcome: OperatorOutcome | NotFound = NotFound()
     if charge.operator_ref:
-        outcome = operator.cancel(charge.operator_ref)
+        # Processing too: what the operator has not decided yet is not wanted any more.
+        before = operator.status(charge.operator_ref) if lease.attempts > 1 else None
+        is_open = isinstance(before, OperatorCharge) and before.state in {"reserved", "processing"}
+        outcome = operator.cancel(charge.operator_ref) if before is None or is_open else before
         if _is_unknown_there(outcome):
             outcome = _looked_up(operator, charge)
     elif charge.sent_at:
@@ -141,18 +143,19 @@ def _dispute(session: Session, lease: Lease, charge: Charge, outcome: OperatorOu
     outbox.finish(session, lease)
 
 
-def _wait_for(database: Database, lease: Lease, doubt: InDoubt) -> None:
+def _wait_for(database: Database, lease: Lease, outcome: OperatorOutcome | NotFound) -> None:
     """A reservation is in doubt: `reserve` has noted what the operator really said."""
     with database.transaction() as session:
         charge = charges.of_order(session, lease.subject)
-        _wait(session, lease, charge, Unknown(doubt.detail, doubt.retry_after_s), noted=True)
+        _wait(session, lease, charge, outcome, noted=True)
 
 
 def _wait(
     session: Session, lease: Lease, charge: Charge, outcome: OperatorOutcome | NotFound, *, noted: bool = False
 ) -> None:
     evidence = evidence_of(outcome)
-    if clock.now() - charges.settling_since(session, charge) > DEADLINE:
+    late = clock.now() - charges.settling_since(session, charge) > DEADLINE
+    if late and not are_credentials(outcome):
         return _dispute(session, lease, charge, outcome)
     if not noted:
         charges.note(session, charge, "unanswered", evidence)

@@ -8,11 +8,11 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal import logs, outbox
 from portal.billing.rounds import Round, start_rounds
-from portal.database import Database
+from portal.database import Database, unusable
 from portal.outbox import Lease, LeaseLost
 
 log = logs.get(__name__)
@@ -65,7 +65,7 @@ def _loop(database: Database, handlers: Mapping[str, Handler], stop: threading.E
     while not stop.is_set():
         try:
             busy = work_once(database, owner, handlers)
-        except OperationalError:
+        except SQLAlchemyError:
             log.exception("database_unavailable")
             busy = False
         if not busy:
@@ -78,3 +78,6 @@ def _put_back(database: Database, lease: Lease, detail: str) -> None:
             outbox.postpone(session, lease, outbox.back_off_s(lease.attempts), detail)
     except LeaseLost:
         log.warning("lease_lost", kind=lease.kind, subject=lease.subject)
+    except SQLAlchemyError as error:
+        # Its lease runs out, and it is taken up again.
+        log.error("task_not_put_back", kind=lease.kind, subject=lease.subject, detail=unusable(error))

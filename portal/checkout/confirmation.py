@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from connectors.merchants.registry import LoadedMerchant
@@ -50,13 +51,31 @@ def accept(
 
     Raises:
         Refused: `quote_expired`, `no_rule`, `denied_by_rule` or `over_ceiling`; nothing is changed.
+        SQLAlchemyError: the database cannot be used. Whether there is an order, only its token can tell later.
     """
+    number = orders.new_number()
+    try:
+        return _accept(database, quote, account, merchant, zone, owner, number)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        log.warning("confirmation_in_doubt", order=number)
+        # The commit's answer may be lost. The lock on the quote waits for whatever still commits, then the token tells.
+        return _accept(database, quote, account, merchant, zone, owner, number)
+
+
+def _accept(
+    database: Database, quote: QuoteRow, account: Account, merchant: LoadedMerchant, zone: ZoneInfo, owner: str,
+    number: str,
+) -> Accepted:  # fmt: skip
     with database.transaction() as session:
         # Clicks on one token go one by one, or the second would meet the room that the first has just taken.
         session.execute(select(QuoteRow.id).where(QuoteRow.token == quote.token).with_for_update(key_share=True))
         existing = orders.find_by_token(session, quote.token, account.id)
         if existing:
-            return Accepted(existing.number, None)
+            # Under this very number it was made by the attempt before, and nobody else carries it on.
+            made_here = existing.number == number
+            return Accepted(existing.number, outbox.regain(session, "purchase", number, owner) if made_here else None)
         if quote.is_expired:
             raise Refused("quote_expired")
         employee = Employee(account.id, account.group_keys)
@@ -64,7 +83,7 @@ def accept(
         allowance = requests.allowance(session, quote, decision) if decision.full else None
         if not decision.allowed and not allowance:
             raise Refused(decision.reason.code, **decision.reason.facts)
-        order = _store(session, quote, account, merchant, decision)
+        order = _store(session, quote, account, merchant, decision, number)
         if allowance:
             requests.use(session, allowance, order.number)
             order.granted_by = {**order.granted_by, "request": allowance.number}
@@ -81,10 +100,12 @@ def accept(
     return Accepted(order.number, lease)
 
 
-def _store(session: Session, quote: QuoteRow, account: Account, merchant: LoadedMerchant, decision: Decision) -> Order:
+def _store(
+    session: Session, quote: QuoteRow, account: Account, merchant: LoadedMerchant, decision: Decision, number: str
+) -> Order:
     seller = merchant.manifest.merchant
     order = Order(
-        number=orders.new_number(), token=quote.token, account_id=account.id, offer_id=quote.offer_id,
+        number=number, token=quote.token, account_id=account.id, offer_id=quote.offer_id,
         state="accepted", key=str(uuid.uuid4()), title=quote.offer.title, subject=quote.subject,
         inputs=quote.inputs, merchant=quote.offer.merchant,
         seller={"name": seller.name, "siren": seller.siren, "vat": seller.vat, "terms_url": seller.terms_url,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from connectors.contract import (
@@ -35,13 +36,15 @@ from portal.checkout.orders import DeliveryRow, Order
 from portal.checkout.quotes import check_quote, keep_quote
 from portal.checkout.steps import Means, Wait, doubt, fail
 from portal.checkout.storage import Stored
-from portal.outbox import Lease
+from portal.outbox import Lease, LeaseLost
 from portal.refusals import Reason, Refused
 
 log = logs.get(__name__)
 
 DEADLINES = {"fulfilling": timedelta(hours=1), "preparing": timedelta(hours=72)}
 """How long, counted from the moment the merchant was asked, before an unknown outcome is a dispute."""
+DISK_DEADLINE = timedelta(hours=72)
+"""What our own disk has no room for is in no doubt: an administrator has time to make some."""
 
 Answer = TypeVar("Answer")
 
@@ -94,16 +97,28 @@ def deliver(means: Means, order: Order, merchant: LoadedMerchant, lease: Lease) 
     if isinstance(delivery, Document):
         try:
             stored = means.storage.keep(delivery, lambda into: merchant.connector.fetch(delivery, into))
-        except (ConnectorError, OSError) as error:
-            return _undelivered(means, order.number, lease, f"{type(error).__name__}: {error}")
-    with means.database.transaction() as session:
-        outbox.renew(session, lease)
-        order = orders.by_number(session, order.number)
-        session.add(_delivery_row(order, stored))
-        orders.move(session, order, "delivered", {"sha256": stored.sha256 if stored else ""})
-        charges.want_capture(session, order.number)
+        except ConnectorError as error:
+            return _undelivered(means, order.number, lease, f"{type(error).__name__}: {error}", DEADLINES[order.state])
+        except OSError as error:
+            log.error("delivery_not_stored", order=order.number, detail=str(error))
+            return _undelivered(means, order.number, lease, f"{type(error).__name__}: {error}", DISK_DEADLINE)
+    try:
+        _keep_delivery(means, order.number, lease, stored)
+    except (LeaseLost, SQLAlchemyError) as error:
+        if stored and not getattr(error, "connection_invalidated", False):
+            means.storage.drop(stored)
+        raise
     log.info("order_delivered", order=order.number, kind=delivery.kind)
     return None
+
+
+def _keep_delivery(means: Means, number: str, lease: Lease, stored: Stored | None) -> None:
+    with means.database.transaction() as session:
+        outbox.renew(session, lease)
+        order = orders.by_number(session, number)
+        session.add(_delivery_row(order, stored))
+        orders.move(session, order, "delivered", {"sha256": stored.sha256 if stored else ""})
+        charges.want_capture(session, number)
 
 
 def _merchant(means: Means, number: str) -> LoadedMerchant | None:
@@ -162,7 +177,7 @@ def _prepare(session: Session, order: Order, outcome: Pending) -> Wait | None:
     order.percent = None if outcome.percent is None else max(0, min(outcome.percent, 100))
     if order.state == "fulfilling":
         orders.move(session, order, "prepared", outcomes.evidence_of(outcome))
-    elif _is_late(order):
+    elif _is_late(order, DEADLINES[order.state]):
         doubt(session, order, "merchant_late", outcomes.evidence_of(outcome))
         return None
     return Wait("the merchant is preparing it", max(1, min(outcome.after_s, 3600)))
@@ -185,26 +200,26 @@ def _refuse(session: Session, order: Order, outcome: NotDone) -> None:
 
 def _undecided(session: Session, order: Order, outcome: Unknown | NotFound) -> Wait | None:
     detail = outcome.detail if isinstance(outcome, Unknown) else "the merchant does not know this order"
-    if _is_late(order):
+    if _is_late(order, DEADLINES[order.state]):
         doubt(session, order, "merchant_silent", {"detail": detail[:500]})
         return None
     orders.note(session, order, "unanswered", {"detail": detail[:500]})
     return Wait(detail, outcome.retry_after_s if isinstance(outcome, Unknown) else None)
 
 
-def _undelivered(means: Means, number: str, lease: Lease, detail: str) -> Wait | None:
+def _undelivered(means: Means, number: str, lease: Lease, detail: str, deadline: timedelta) -> Wait | None:
     with means.database.transaction() as session:
         outbox.renew(session, lease)
         order = orders.by_number(session, number)
-        if _is_late(order):
+        if _is_late(order, deadline):
             doubt(session, order, "content_missing", {"detail": detail[:500]})
             return None
         orders.note(session, order, "not_fetched", {"detail": detail[:500]})
     return Wait(detail)
 
 
-def _is_late(order: Order) -> bool:
-    return clock.now() - (order.sent_at or order.created_at) > DEADLINES[order.state]
+def _is_late(order: Order, deadline: timedelta) -> bool:
+    return clock.now() - (order.sent_at or order.created_at) > deadline
 
 
 def _delivery_row(order: Order, stored: Stored | None) -> DeliveryRow:

@@ -23,6 +23,8 @@ from portal.rights.ceilings import Price
 log = logs.get(__name__)
 
 LONGEST_VALIDITY = timedelta(hours=1)
+CLOCKS_DIFFER = timedelta(minutes=10)
+"""How far the clocks of two machines that serve the portal may be apart."""
 LONGEST_REF = 200
 CURRENCY = "EUR"
 """Operators put euros on a French invoice; another currency would need an exchange nobody has agreed to."""
@@ -58,7 +60,8 @@ class QuoteRow(Base):
     @property
     def is_expired(self) -> bool:
         """Whether the merchant is no longer bound by this price."""
-        return clock.now() >= self.expires_at
+        # Made in what is now the future, the clock was set back since, and how old it is nobody knows.
+        return not self.created_at - CLOCKS_DIFFER <= clock.now() < self.expires_at
 
     @property
     def price(self) -> Price:

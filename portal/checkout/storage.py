@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import tempfile
@@ -12,6 +13,7 @@ from typing import BinaryIO
 
 from connectors.contract import ContractBroken, Document
 from connectors.http import Download
+from portal import clock
 
 MAGIC = {
     "application/pdf": b"%PDF-",
@@ -21,6 +23,12 @@ EXTENSIONS = {
     "application/pdf": ".pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
 }
+
+INCOMING = "incoming-"
+LONGEST_FETCH_S = 3600
+"""Far longer than any fetch lasts."""
+PROBE_SIZE = 1_000_000
+"""Bytes; few documents are longer."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Storage:
         if document.media_type not in MAGIC:
             raise ContractBroken(f"documents of type {document.media_type!r} are not accepted")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix="incoming-")
+        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=INCOMING)
         try:
             with os.fdopen(handle, "w+b") as file:
                 download = fetch(file)
@@ -61,6 +69,25 @@ class Storage:
             Path(temporary).unlink(missing_ok=True)
             raise
         return Stored(name, download.size, download.sha256)
+
+    def drop(self, stored: Stored) -> None:
+        """Away with a document that was certainly not recorded; it will be fetched again."""
+        self.path(stored.name).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Away with what processes that were killed had begun to fetch."""
+        for path in self.folder.glob(f"{INCOMING}*"):
+            with contextlib.suppress(FileNotFoundError):
+                if clock.now().timestamp() - path.stat().st_mtime > LONGEST_FETCH_S:
+                    path.unlink()
+
+    def probe(self) -> None:
+        """Write as much as a document needs, durably, and take it away again. Raises `OSError`."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            file.write(b"\0" * PROBE_SIZE)
+            file.flush()
+            os.fsync(file.fileno())
 
     def path(self, name: str) -> Path:
         """Where a stored document is."""

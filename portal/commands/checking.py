@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -14,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from connectors.contract import ConnectorError, Problem
 from connectors.operators.profiles import UnknownProfile, load_profile
-from portal import clock
+from portal import clock, daily
 from portal.billing import operator_choice
 from portal.billing.operators import name_of
 from portal.catalog.merchants import asking, checked
@@ -89,7 +88,8 @@ def _database(installation: Installation) -> Iterator[Line]:
         if not current:
             yield Line(False, subject, say("it is not of this version."), say("Run “portal db upgrade”."))
             return
-        with installation.database.transaction() as session:
+        daily.prove_writable(installation.database)
+        with installation.database.reading() as session:
             oldest = session.scalar(select(func.min(Task.due_at)).where(Task.done_at.is_(None)))
             undelivered = messages.undelivered(session, timedelta(days=1))
     except SQLAlchemyError as error:
@@ -108,15 +108,15 @@ def _database(installation: Installation) -> Iterator[Line]:
 
 def _storage(installation: Installation) -> Line:
     folder = installation.storage.folder
-    existing = folder if folder.exists() else folder.parent
-    if os.access(existing, os.W_OK):
-        return Line(True, say("Deliveries"), say("they are kept in %(folder)s.", folder=folder))
-    return Line(
-        False,
-        say("Deliveries"),
-        say("%(folder)s cannot be written.", folder=folder),
-        say("Give the portal's user the right to write there, or change [storage] url."),
-    )
+    try:
+        installation.storage.probe()
+    except OSError as error:
+        found = say("%(folder)s cannot be written (%(why)s).", folder=folder, why=error.strerror or error)
+        remedy = say(
+            "Make room there or give the portal's user the right to write, or change [storage] url. What was bought waits until then."
+        )
+        return Line(False, say("Deliveries"), found, remedy)
+    return Line(True, say("Deliveries"), say("they are kept in %(folder)s.", folder=folder))
 
 
 def _problems(subject: str, problems: list[Problem]) -> Iterator[Line]:

@@ -51,7 +51,8 @@ class Account(Base):
 
     def is_stale(self, at: datetime) -> bool:
         """Whether the directory must be asked for the groups again while browsing."""
-        return at - self.groups_read_at >= GROUPS_MAX_AGE
+        # Read in what is now the future: the clock was set back since.
+        return abs(at - self.groups_read_at) >= GROUPS_MAX_AGE
 
     def is_in(self, groups: list[str]) -> bool:
         """Whether this person is, effectively, in one of these groups (DNs)."""

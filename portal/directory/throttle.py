@@ -31,12 +31,12 @@ class SignInFailure(Base):
 
 def failures(session: Session, login: str, address: str) -> tuple[int, int]:
     """How many refusals lately, of this login and of this address."""
-    since = clock.now() - WINDOW
+    at = clock.now()
     by_login, by_address = session.execute(
         select(
             func.count().filter(SignInFailure.login == fold_login(login)),
             func.count().filter(SignInFailure.address == address),
-        ).where(SignInFailure.at > since)
+        ).where(SignInFailure.at > at - WINDOW, SignInFailure.at < at + WINDOW)
     ).one()
     return int(by_login), int(by_address)
 

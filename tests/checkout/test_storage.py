@@ -61,3 +61,16 @@ def test_a_document_cut_in_the_middle_leaves_nothing_behind(storage):
         storage.keep(document(), cut)
 
     assert list(storage.folder.iterdir()) == []
+
+
+def test_what_a_killed_process_had_begun_is_swept_away_once_no_fetch_can_still_be_running(storage, later):
+    kept = storage.keep(document(), fetching(PDF))
+    begun = storage.folder / "incoming-abc"
+    begun.write_bytes(PDF[:4])
+
+    storage.sweep()
+    assert begun.exists()
+    later(hours=2)
+    storage.sweep()
+
+    assert [path.name for path in storage.folder.iterdir()] == [kept.name]
