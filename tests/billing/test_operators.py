@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -170,9 +171,19 @@ def choosing_meanwhile(
 
 
 def hammer(database: Database) -> tuple[list[str], int]:
-    """Buyers open and end charges while an administrator changes his mind; what was astray, and how often he did."""
+    """Buyers open and end charges while an administrator changes his mind; what was astray, and how often he did.
+
+    Now and then all buyers rest until he has chosen once more, so that he does whatever the machine is busy with.
+    """
     astray: list[str] = []
-    done, chosen = threading.Event(), 0
+    done, chosen, resting = threading.Event(), [0], threading.Barrier(BUYERS)
+
+    def rest() -> None:
+        resting.wait()
+        before = chosen[0]
+        resting.wait()
+        while chosen[0] == before and not done.is_set():
+            time.sleep(0.005)
 
     def buy(buyer: int) -> None:
         operators = process(database)
@@ -187,23 +198,25 @@ def hammer(database: Database) -> tuple[list[str], int]:
                 except EarlierOperator as error:
                     astray.append(f"{number} {event}: {error}")
                 move(database, event, number)
+            if each % 5 == 0:
+                rest()
 
     with ThreadPoolExecutor(BUYERS + 1) as pool:
         admin = process(database)
 
-        def change() -> int:
-            count = 0
+        def change() -> None:
             while not done.is_set():
-                count += not refused(partial(admin.choose, "account 1", "free" if count % 2 else "sfr"))
-            return count
+                chosen[0] += not refused(partial(admin.choose, "account 1", "free" if chosen[0] % 2 else "sfr"))
 
         changing = pool.submit(change)
         buyers = [pool.submit(buy, number) for number in range(BUYERS)]
-        for each in buyers:
-            each.result()
-        done.set()
-        chosen = changing.result()
-    return astray, chosen
+        try:
+            for each in buyers:
+                each.result()
+        finally:
+            done.set()
+        changing.result()
+    return astray, chosen[0]
 
 
 @pytest.mark.parametrize("opening", [a_charge_opening, a_refund_opening])
