@@ -22,7 +22,7 @@ from portal.outbox import LEASE_S, Task
 from portal.rights.ceilings import Price, Terms, add_ceiling
 from portal.rights.holds import CeilingUse, capture_holds, hold
 from portal.rights.scopes import Scope
-from tests.checkout.test_state_machines import DONE, REFUNDED, assert_rest
+from tests.checkout.test_state_machines import DONE, assert_rest
 from tests.checkout.world import World, made_database
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -98,7 +98,7 @@ def test_the_clock_jumps_between_any_two_steps(span, idempotent, template, tmp_p
     counted = Jumping(quiet, 0, timedelta())
     purchase_and_refund(quiet)
     quiet.close()
-    assert counted.passed > 25
+    assert counted.passed > 20
 
     # The first point is the quote: where it is stored, nobody has clicked yet. Each way takes every third, all ways all.
     for at in range(2 + [*JUMPS].index(span) % 3, counted.passed + 1, 3):
@@ -110,8 +110,8 @@ def test_the_clock_jumps_between_any_two_steps(span, idempotent, template, tmp_p
             assert world.broken() == [], at
             assert len(world.merchant.made) <= 1, at
             [ended] = world.ends().values()
-            # A request that is under way while the clock passes a deadline may end as a dispute, which a person sees.
-            assert ended in {DONE, REFUNDED} or JUMPS[span] >= timedelta(hours=1), (at, ended)
+            # An order that was under way while the clock passed the deadline, and may not be sent again, is for a person.
+            assert ended == DONE or (ended[0] == "disputed" and span == "two days" and not idempotent), (at, ended)
         finally:
             world.close()
 
