@@ -89,6 +89,7 @@ class Faults:
 class Operator:
     """Keeps one payment for one correlator, as CAMARA carrier billing says."""
 
+    finds_in_list = True
     faults: Faults = field(default_factory=Faults)
     book: dict[str, OperatorCharge] = field(default_factory=dict)
     refunds: dict[str, OperatorRefund] = field(default_factory=dict)

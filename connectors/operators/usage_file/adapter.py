@@ -44,6 +44,8 @@ class UsageFileOperator:
         now: what time it is (aware).
     """
 
+    finds_in_list = False
+
     def __init__(
         self, spool: Spool, files: UsageFiles, line: str, limits: Limits, zone: ZoneInfo, now: Callable[[], datetime]
     ) -> None:
