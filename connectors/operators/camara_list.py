@@ -16,6 +16,10 @@ from connectors.contract import ContractBroken, OperatorCharge
 MOST_PAGES = 20_000
 """A list longer than that does not end, as far as we can tell."""
 MOST_READINGS = 10
+SHORTEST_PAGE = 5
+"""No operator cuts its pages shorter: one with less on it is the only one."""
+FAR = 1_000_000
+"""Further than any list goes, in pages."""
 NO_PAGE = [""]
 
 Page = Callable[[datetime, int], list[OperatorCharge]]
@@ -33,41 +37,49 @@ class Pages:
     def __iter__(self) -> Iterator[OperatorCharge]:
         """Raises `ContractBroken` when the list does not end; what `page` raises passes through."""
         since, number, latest = self._since, 1, self._since
-        longest, before = 0, NO_PAGE
-        while True:
-            items = self._next(since, number)
+        longest, before, by_number = 0, NO_PAGE, False
+        while items := self._next(since, number):
             refs, times = [item.ref for item in items], [item.created_at for item in items]
             new = self._unseen(items)
-            if not items or refs == before or (not new and len(items) < longest):
-                return
+            if (refs == before and self._goes_nowhere(since, number)) or (not new and len(items) < longest):
+                break
             yield from new
             if times != sorted(times) or (new and new[0].created_at < latest):
-                yield from self._until_it_stands_still(max(times))
-                return
+                by_number = True
+                break
             longest, before, number, latest = max(longest, len(items)), refs, number + 1, times[-1]
             further = times[-1] - _precision(times)
             # A page of one instant does not tell how the list is sorted, and its time leads no further.
             if new and times[0] < times[-1] and since < further:
                 since, before, number = further, NO_PAGE, 1
+            else:
+                by_number = by_number or len(items) >= SHORTEST_PAGE
+        if by_number:
+            yield from self._until_it_stands_still()
 
-    def _until_it_stands_still(self, newest: datetime) -> Iterator[OperatorCharge]:
-        """Payments newer than our beginning may go on coming; any other that comes up late was passed over before."""
+    def _until_it_stands_still(self) -> Iterator[OperatorCharge]:
+        """Newer payments may go on coming; any other that comes up late was passed over before."""
+        newest = None
         for _reading in range(MOST_READINGS):
             found = sorted(self._by_number(), key=lambda item: item.created_at)
             yield from found
-            if all(item.created_at > newest for item in found):
+            if all(newest is not None and item.created_at > newest for item in found):
                 return
+            newest = newest or found[-1].created_at
         raise ContractBroken("the list of payments does not stand still long enough to be read")
 
     def _by_number(self) -> Iterator[OperatorCharge]:
         number, before = 1, NO_PAGE
-        while True:
-            items = self._next(self._since, number)
+        while items := self._next(self._since, number):
             refs = [item.ref for item in items]
-            if not items or refs == before:
+            if refs == before and self._goes_nowhere(self._since, number):
                 return
             yield from self._unseen(items)
             number, before = number + 1, refs
+
+    def _goes_nowhere(self, since: datetime, number: int) -> bool:
+        """Whether the operator gives its last page again and again, rather than that a whole page was pushed on."""
+        return bool(self._next(since, number + FAR))
 
     def _next(self, since: datetime, number: int) -> list[OperatorCharge]:
         if not self._left:

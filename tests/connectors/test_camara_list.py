@@ -123,7 +123,7 @@ def test_any_shifting_passes_nothing_over(seed, line):
     def shift() -> None:
         forget_oldest(line.server, chance.choice([0, 0, 1, 4]))
         if len(line.server.book.charges()) < 150:
-            record(line.server, chance.choice([0, 0, 2, 5]), at=datetime.now(UTC))
+            record(line.server, chance.choice([0, 0, 2, 5]), at=datetime.now(UTC), apart=timedelta())
 
     line.http.between = shift
     found = listed(line)
