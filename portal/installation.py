@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,11 +20,13 @@ from connectors.http import Network, trusted
 from connectors.operators.profiles import UnknownProfile
 from connectors.operators.registry import OperatorConfig, UsageConfig, load_operator
 from portal import clock, daily
-from portal.billing import refunding, settlement, usage
+from portal.billing import recovery, refunding, settlement, usage
+from portal.billing.recovery import Recovery
 from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.catalog.merchants import Merchants, load_merchants
-from portal.checkout.purchase import advance
+from portal.checkout.purchase import advance, resolve
+from portal.checkout.recovery import enqueue_forgotten
 from portal.checkout.steps import Means
 from portal.checkout.storage import Storage
 from portal.database import Database
@@ -71,11 +73,22 @@ class Installation:
         }
 
     @property
+    def recovery(self) -> Recovery:
+        """What finds and resolves whatever is open."""
+
+        def handlers(operator: OperatorAdapter) -> Mapping[str, Handler]:
+            there = replace(self, operator=operator)
+            return {**there.handlers, "purchase": lambda lease: resolve(there.means, lease.subject, lease)}
+
+        return Recovery(self.database, self.operator, handlers, enqueue_forgotten)
+
+    @property
     def rounds(self) -> list[Round]:
         """What the worker does at intervals."""
         files, zone = self.operator.files, self.settings.portal.zone
         head = partial(daily.once_a_day, self.database, zone, "audit head", daily.log_newest_hash)
-        rounds = [Round("daily", daily.LOOK_S, head)]
+        recover = partial(self.recovery.at_intervals, clock.now())
+        rounds = [Round("daily", daily.LOOK_S, head), Round("recovery", recovery.LOOK_S, recover)]
         if files is not None:
             rounds.append(Round("usage", usage.ROUND_S, partial(usage.go_round, self.database, files, zone)))
         return rounds
