@@ -27,7 +27,7 @@ from portal.billing.settlement import LIST_LAG
 from portal.billing.turns import Held, TurnLost
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.database import Database
-from portal.outbox import Task
+from portal.outbox import Lease, Task
 
 log = logs.get(__name__)
 
@@ -39,6 +39,8 @@ BUDGET_S = 15.0
 CLOCK_DIFFERENCE = timedelta(minutes=10)
 MOST_CASES = 10_000
 AT_A_TIME = 500
+CLAIMED = 20
+"""How many are claimed in one transaction: what takes longer than its lease then is somebody else's, and left alone."""
 
 Item = TypeVar("Item")
 Why = Literal["answer", "not_shown_yet", "unreadable", "put_off"]
@@ -149,15 +151,19 @@ class Recovery:
             log.warning("recovery_list_unreadable", detail=found.unreadable, open=len(cases))
             return
         turn.reach(began)
-        why: dict[Case, Why] = {}
-        for done, case in enumerate(cases, 1):
+        why: dict[Case, Why] = dict.fromkeys(cases, "put_off")
+        tried = 0
+        for some in _batches(cases, CLAIMED):
             if time.monotonic() > ends:
                 found.whole = False
-                why.update(dict.fromkeys(cases[done - 1 :], "put_off"))
                 break
             turn.keep()
-            why[case] = self._take(case, listed, began, turn.owner)
-            step(done, len(cases))
+            ready = [case for case in some if not self._may_still_show(case, listed, began)]
+            why |= {case: "answer" if case in ready else "not_shown_yet" for case in some}
+            for case, lease in self._claimed(ready, turn.owner):
+                self._resolve(case, lease, listed)
+            tried += len(some)
+            step(tried, len(cases))
         self._look_back(why, found)
 
     def _enqueue(self, turn: Held, found: Findings) -> None:
@@ -210,21 +216,25 @@ class Recovery:
                 found.orphans += unknown
         return listed
 
-    def _take(self, case: Case, listed: Mapping[str, OperatorCharge], began: datetime, owner: str) -> Why:
-        operator = self.operator
-        seen: OperatorCharge | NotFound = listed.get(case.key, NotFound())
-        by_list = case.in_doubt and operator.finds_in_list
-        if by_list and isinstance(seen, NotFound) and began - (case.last_sent or began) <= LIST_LAG:
-            return "not_shown_yet"
+    def _by_list(self, case: Case) -> bool:
+        return case.in_doubt and self.operator.finds_in_list
+
+    def _may_still_show(self, case: Case, listed: Mapping[str, OperatorCharge], began: datetime) -> bool:
+        young = began - (case.last_sent or began) <= LIST_LAG
+        return young and self._by_list(case) and case.key not in listed
+
+    def _claimed(self, cases: list[Case], owner: str) -> list[tuple[Case, Lease]]:
+        """Those that nobody else has taken since they were looked at."""
         with self.database.transaction() as session:
-            lease = outbox.claim(session, owner, kind=case.kind, subject=case.order)
-        if lease is None:
-            return "answer"
-        if by_list and lease.fence == case.fence + 1:
-            operator = cast(OperatorAdapter, _Remembering(operator, case.key, seen))
+            leases = [outbox.claim(session, owner, kind=case.kind, subject=case.order) for case in cases]
+        return [(case, lease) for case, lease in zip(cases, leases, strict=True) if lease]
+
+    def _resolve(self, case: Case, lease: Lease, listed: Mapping[str, OperatorCharge]) -> None:
+        operator = self.operator
+        if self._by_list(case) and lease.fence == case.fence + 1:
+            operator = cast(OperatorAdapter, _Remembering(operator, case.key, listed.get(case.key, NotFound())))
         # Otherwise somebody was at it since the list was read, and may have sent again: it is looked up anew.
         run_leased(self.database, self.handlers(operator), lease)
-        return "answer"
 
     def _look_back(self, cases: Mapping[Case, Why], found: Findings) -> None:
         settled: Counter[str] = Counter()
@@ -244,9 +254,9 @@ class Recovery:
         found.settled = dict(+settled)
 
 
-def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+def _batches(items: Iterable[Item], size: int = AT_A_TIME) -> Iterator[list[Item]]:
     source = iter(items)
-    while some := list(islice(source, AT_A_TIME)):
+    while some := list(islice(source, size)):
         yield some
 
 
