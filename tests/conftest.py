@@ -41,6 +41,7 @@ NEEDS = {
         "real/test_hot_ceiling.py",
         "real/test_killed_refund.py",
         "real/test_ledger.py",
+        "real/test_recovery.py",
     ),
     "chromium": ("browser/",),
     "libatomic1": ("browser/",),
