@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from connectors.contract import OperatorCharge
 from portal import audit, logs
 from portal.audit import AuditEntry
-from portal.billing.charges import Charge
+from portal.billing.charges import Charge, ChargeEvent
 
 log = logs.get(__name__)
 
@@ -27,7 +27,15 @@ def among(session: Session, payments: Sequence[OperatorCharge]) -> list[Operator
     """Those that are charged, or may be, under a key that is no charge's; read after the payments were."""
     live = [payment for payment in payments if payment.state not in ENDED]
     known = set(session.scalars(select(Charge.key).where(Charge.key.in_([payment.key for payment in live]))))
-    return [payment for payment in live if payment.key not in known]
+    strange = [payment for payment in live if payment.key not in known]
+    return [payment for payment in strange if payment.state == "captured" or not _was_replaced(session, payment)]
+
+
+def _was_replaced(session: Session, payment: OperatorCharge) -> bool:
+    """Whether it is a reservation of ours that ran out and was made again under another key."""
+    told = select(ChargeEvent.evidence).join(Charge, Charge.id == ChargeEvent.charge_id)
+    expired = told.where(Charge.order_number == payment.reference, ChargeEvent.event == "expired")
+    return any(said.get("before", {}).get("key") == payment.key for said in session.scalars(expired))
 
 
 def journal(session: Session, payments: Sequence[OperatorCharge]) -> None:

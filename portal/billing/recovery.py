@@ -7,6 +7,7 @@ and a round that dies anywhere has done no harm: the next one goes on.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections import Counter
@@ -27,7 +28,7 @@ from portal.billing.settlement import LIST_LAG
 from portal.billing.turns import Held, TurnLost
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.database import Database
-from portal.outbox import Lease, Task
+from portal.outbox import Lease, LeaseLost, Task
 
 log = logs.get(__name__)
 
@@ -155,15 +156,19 @@ class Recovery:
         tried = 0
         for some in _batches(cases, CLAIMED):
             if time.monotonic() > ends:
-                found.whole = False
                 break
             turn.keep()
             ready = [case for case in some if not self._may_still_show(case, listed, began)]
             why |= {case: "answer" if case in ready else "not_shown_yet" for case in some}
             for case, lease in self._claimed(ready, turn.owner):
-                self._resolve(case, lease, listed)
+                if time.monotonic() > ends:
+                    why[case] = "put_off"
+                    self._hand_back(lease)
+                else:
+                    self._resolve(case, lease, listed)
             tried += len(some)
             step(tried, len(cases))
+        found.whole = found.whole and "put_off" not in why.values()
         self._look_back(why, found)
 
     def _enqueue(self, turn: Held, found: Findings) -> None:
@@ -228,6 +233,10 @@ class Recovery:
         with self.database.transaction() as session:
             leases = [outbox.claim(session, owner, kind=case.kind, subject=case.order) for case in cases]
         return [(case, lease) for case, lease in zip(cases, leases, strict=True) if lease]
+
+    def _hand_back(self, lease: Lease) -> None:
+        with contextlib.suppress(LeaseLost), self.database.transaction() as session:
+            outbox.postpone(session, lease, 0)
 
     def _resolve(self, case: Case, lease: Lease, listed: Mapping[str, OperatorCharge]) -> None:
         operator = self.operator

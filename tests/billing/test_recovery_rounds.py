@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from demo.operator import PAYMENTS
 from demo.operator_book import RESERVATION_LIFE
 from portal import clock, outbox
 from portal.audit import AuditEntry
-from portal.billing import turns
+from portal.billing import recovery, turns
 from portal.billing.charges import Charge
 from portal.billing.recovery import EVERY, NAME, Findings, Waiting
 from portal.billing.worker import work_once
@@ -344,6 +345,22 @@ def test_one_worker_at_a_time(accepted, installation, later):
         other.end(done=True)
 
 
+def test_a_round_whose_time_is_up_hands_back_what_it_holds(buyer, installation, company, work, monkeypatch):
+    doubts = [buy(buyer, installation, company, work, "cut_reply") for _ in range(3)]
+    times = iter([0.0, 0.0, 0.0, *[recovery.BUDGET_S + 1] * 50])
+    monkeypatch.setattr(recovery, "time", SimpleNamespace(monotonic=lambda: next(times)))
+
+    installation.recovery.at_intervals(clock.now())
+
+    assert sorted(made.charge.state for made in doubts) == ["new", "new", "reserved"]
+    with installation.database.reading() as session:
+        assert not session.scalars(select(Task).where(Task.lease_until.is_not(None))).all()
+        assert session.scalars(select(turns.Turn.done_at)).all() == [None]
+    monkeypatch.undo()
+    installation.recovery.at_intervals(clock.now())
+    assert [made.charge.state for made in doubts] == ["reserved"] * 3
+
+
 def test_a_round_on_start_and_every_few_minutes(doubtful, installation, later):
     def rounds() -> int:
         with installation.database.reading() as session:
@@ -404,6 +421,20 @@ def test_a_cancelled_payment_nobody_here_knows_is_nobodys_business(stranger, acc
 
     assert recover(installation).all_is_well
     assert_agreed(installation)
+
+
+@pytest.mark.parametrize(("state", "strange"), [("reserved", 0), ("succeeded", 1)])
+def test_a_reservation_that_was_made_again_is_ours_unless_it_is_charged(state, strange, accepted, installation, later):
+    for line in accepted.company.operator.book.charges():
+        line.created_at -= RESERVATION_LIFE + timedelta(hours=1)
+    later(hours=25)
+    accepted.work()
+    first, second = accepted.company.operator.book.charges()
+    assert (first.state, second.state) == ("cancelled", "succeeded")
+    first.state = state
+    first.created_at = second.created_at = clock.now()
+
+    assert len(recover(installation).orphans) == strange
 
 
 def test_yesterdays_backup_put_back(buyer, company, installation, work, tmp_path, later):
