@@ -285,7 +285,8 @@ class World:
         self.stalled, armed, self.database.armed = True, self.database.armed, False
         self.at += STALL
         try:
-            self.confirm(*self.clicked[-1])
+            if self.clicked:
+                self.confirm(*self.clicked[-1])
             for _ in range(5):
                 self.work()
         except AssertionError as error:
