@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
+from connectors.contract import Refused
 from demo.operator import PAYMENTS
 from demo.operator_book import RESERVATION_LIFE
 from portal import clock, outbox
@@ -242,6 +243,9 @@ def test_a_list_that_lags_behind_makes_nothing_happen_twice(doubtful, installati
 
 @pytest.mark.parametrize("minutes", [-9, 9])
 def test_clocks_that_differ_by_minutes_hide_no_payment(minutes, doubtful, installation):
+    earlier = turns.take(installation.database, NAME, "an earlier round")
+    earlier.reach(clock.now() + timedelta(hours=1))
+    earlier.end(done=True)
     doubtful.company.operator.book.charges()[0].created_at += timedelta(minutes=minutes)
 
     assert recover(installation).settled == {"reserved": 1}
@@ -304,7 +308,8 @@ class Interrupted:
 
     def find(self, key: str, since: datetime) -> Any:
         self.found += 1
-        return self.operator.find(key, since)
+        # Time has passed here and not there.
+        return self.operator.find(key, since - timedelta(days=2))
 
 
 def test_a_list_older_than_a_workers_own_attempt_is_not_believed(accepted, installation, later):
@@ -332,6 +337,25 @@ def test_a_list_older_than_a_workers_own_attempt_is_not_believed(accepted, insta
     assert (found.doubts, between.found, found.settled) == (1, 1, {"captured": 1})
     assert accepted.theirs == [("cancelled", 0), ("succeeded", 0)]
     assert_agreed(installation)
+
+
+def test_the_list_answers_the_first_look_up_only(accepted, installation, later):
+    """What was sent since is not in it: a reservation made in the round itself must not be taken for absent."""
+    for line in accepted.company.operator.book.charges():
+        line.created_at -= RESERVATION_LIFE + timedelta(hours=1)
+    later(hours=25)
+    accepted.company.operator.fault_once("error500")
+    accepted.work()
+    accepted.company.operator.fault_once("error500")
+    accepted.at_once()
+    later(minutes=16)
+    between = Interrupted(installation.operator, lambda: None)
+    between.confirm = lambda _ref: Refused("expired")
+
+    found = recover(replace(installation, operator=between))
+
+    assert (found.doubts, between.found, [item.task for item in found.waiting]) == (1, 1, ["capture"])
+    assert (accepted.charge.state, accepted.theirs) == ("reserved", [("cancelled", 0), ("reserved", 0)])
 
 
 def test_one_worker_at_a_time(accepted, installation, later):
