@@ -112,7 +112,10 @@ class Recovery:
     enqueue_missing: Callable[[Session, int], Mapping[str, int]]
 
     def at_intervals(self, started: datetime) -> None:
-        """A round, if none was done since a time and within `EVERY`, and nobody is at it."""
+        """A round, if none was done since a time and within `EVERY`, and nobody is at it.
+
+        What is in no doubt is left until it is due: the operator may have asked for the delay.
+        """
         turn = turns.take(self.database, NAME, worker_name(), done_before=max(started, clock.now() - EVERY))
         if turn:
             found = self._go(turn, BUDGET_S)
@@ -141,7 +144,7 @@ class Recovery:
     def _do(self, turn: Held, found: Findings, ends: float, step: Callable[[int, int], None]) -> None:
         self._enqueue(turn, found)
         began = clock.now()
-        cases, found.busy, since = self._cases(began, turn.reached)
+        cases, found.busy, since = self._cases(began, turn.reached, only_due=ends < math.inf)
         found.cases, found.doubts = len(cases), sum(case.in_doubt for case in cases)
         found.whole = len(cases) < MOST_CASES
         try:
@@ -184,7 +187,7 @@ class Recovery:
         if made:
             log.warning("tasks_were_missing", **made)
 
-    def _cases(self, at: datetime, reached: datetime | None) -> tuple[list[Case], int, datetime]:
+    def _cases(self, at: datetime, reached: datetime | None, *, only_due: bool) -> tuple[list[Case], int, datetime]:
         """Every open charge that nobody is at, how many somebody is at, and since when the list must be read."""
         last_sent = (
             select(func.max(ChargeEvent.at))
@@ -193,10 +196,11 @@ class Recovery:
         sent = and_(Task.kind == "purchase", Charge.state == "new", Charge.sent_at.is_not(None))
         wanted = (Task.done_at.is_(None), or_(Task.kind.in_(["capture", "void", "refund"]), sent))
         held = Task.lease_until >= at
-        columns = (Task.kind, Charge.order_number, Task.fence, Charge.key, Charge.sent_at, last_sent)
-        joined = select(*columns, and_(Charge.state == "new", Charge.operator_ref == "", Charge.sent_at.is_not(None)))
-        query = joined.join(Task, Task.subject == Charge.order_number).where(*wanted)
+        in_doubt = and_(Charge.state == "new", Charge.operator_ref == "", Charge.sent_at.is_not(None))
+        columns = (Task.kind, Charge.order_number, Task.fence, Charge.key, Charge.sent_at, last_sent, in_doubt)
+        query = select(*columns).join(Task, Task.subject == Charge.order_number).where(*wanted)
         free = query.where(or_(Task.lease_until.is_(None), ~held)).order_by(Task.due_at).limit(MOST_CASES)
+        free = free.where(or_(Task.due_at <= at, in_doubt)) if only_due else free
         with self.database.reading() as session:
             cases = [Case(*row) for row in session.execute(free)]
             busy = session.scalar(select(func.count()).select_from(query.where(held).subquery())) or 0

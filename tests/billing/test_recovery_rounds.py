@@ -369,6 +369,17 @@ def test_one_worker_at_a_time(accepted, installation, later):
         other.end(done=True)
 
 
+def test_a_workers_own_round_leaves_what_is_put_off_and_a_persons_does_not(doubtful, accepted, installation):
+    with installation.database.transaction() as session:
+        session.execute(update(Task).values(due_at=clock.now() + timedelta(hours=1)))
+
+    installation.recovery.at_intervals(clock.now())
+    assert (accepted.charge.state, doubtful.charge.state) == ("reserved", "reserved")
+    assert sorted(accepted.theirs) == [("reserved", 0), ("reserved", 0)]
+
+    assert recover(installation).settled == {"captured": 1}
+
+
 def test_a_round_whose_time_is_up_hands_back_what_it_holds(buyer, installation, company, work, monkeypatch):
     doubts = [buy(buyer, installation, company, work, "cut_reply") for _ in range(3)]
     times = iter([0.0, 0.0, 0.0, *[recovery.BUDGET_S + 1] * 50])
