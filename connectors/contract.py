@@ -534,6 +534,10 @@ class OperatorAdapter(Protocol):
     def files(self) -> ChargeFiles | None:
         """The files this operator bills from; None when each charge is told to it at once."""
 
+    @property
+    def finds_in_list(self) -> bool:
+        """Whether `find` reads `list_charges` for each look-up: whoever has many reads it once and takes what it gives."""
+
     def prepare(self, charge: ChargeRequest) -> OperatorOutcome:
         """Reserve the amount. A repeat with the same key never reserves twice."""
 

@@ -16,6 +16,7 @@ from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from demo.operator_book import JournalLine, OperatorBook, PaymentLine, rfc3339
+from demo.operator_list import Listing
 from demo.operator_refunds import REFUNDS, add_refunds, existing, require_token
 from demo.operator_requests import PhoneNumberBody, PrepareBody, Problem, key_sent, read_body
 from demo.sockets import LoopbackServer, cut_connection
@@ -49,7 +50,7 @@ class OperatorServer:
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, repeats: int = 201, token_life_s: int = TOKEN_LIFE_S
     ) -> None:
-        self.book = OperatorBook()
+        self.book, self.listing = OperatorBook(), Listing()
         self.repeats, self.token_life_s, self.line_by_token = repeats, token_life_s, False
         self.tokens: dict[str, tuple[float, set[str]]] = {}
         self._fault: str | None = None
@@ -151,7 +152,7 @@ def _application(server: OperatorServer) -> Flask:
     @app.get(PAYMENTS)
     def listing() -> ResponseReturnValue:
         require_token(server.tokens, "carrier-billing:payments:read")
-        return jsonify(_page(server))
+        return jsonify([_payment(line) for line in server.listing.page(server.book, request.args)])
 
     @app.get(f"{PAYMENTS}/<payment_id>")
     def read(payment_id: str) -> ResponseReturnValue:
@@ -215,17 +216,6 @@ def _settle(server: OperatorServer, payment_id: str, step: str) -> None:
             raise Problem(409, "CARRIER_BILLING.PAYMENT_CANCELLED", "Payment has been cancelled.")
         line.state = "succeeded" if step == "confirm" else "cancelled"
         line.paid_at = datetime.now(UTC) if step == "confirm" else None
-
-
-def _page(server: OperatorServer) -> list[dict[str, Any]]:
-    since = request.args.get("paymentCreationDate.gte")
-    lines = server.book.charges()
-    if since:
-        lines = [line for line in lines if line.created_at >= datetime.fromisoformat(since)]
-    if request.args.get("order", "desc") == "desc":
-        lines.reverse()
-    page, size = int(request.args.get("page", 1)), min(int(request.args.get("perPage", 10)), 50)
-    return [_payment(line) for line in lines[(page - 1) * size : page * size]]
 
 
 def _payment(line: PaymentLine) -> dict[str, Any]:

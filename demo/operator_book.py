@@ -68,11 +68,16 @@ class OperatorBook:
             self._payments, self._journal = kept
 
     def charges(self) -> list[PaymentLine]:
-        """Every payment, oldest first."""
+        """Every payment, in the order they were made."""
+        return self.since(None)
+
+    def since(self, at: datetime | None) -> list[PaymentLine]:
+        """The payments created at a time or later, in the order they were made."""
         with self.lock:
-            for line in self._payments.values():
+            lines = [line for line in self._payments.values() if at is None or line.created_at >= at]
+            for line in lines:
                 self._age(line)
-            return list(self._payments.values())
+            return lines
 
     def journal(self) -> list[JournalLine]:
         """Every request, oldest first."""
@@ -86,7 +91,10 @@ class OperatorBook:
 
     def by_correlator(self, correlator: str) -> PaymentLine | None:
         """The payment made under a correlator."""
-        return next((line for line in self.charges() if correlator and line.correlator == correlator), None)
+        with self.lock:
+            made = (line for line in self._payments.values() if correlator and line.correlator == correlator)
+            found = next(made, None)
+            return self.get(found.payment_id) if found else None
 
     def get(self, payment_id: str) -> PaymentLine | None:
         """One payment."""

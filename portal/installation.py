@@ -21,13 +21,15 @@ from connectors.http import Network, trusted
 from connectors.operators.profiles import UnknownProfile
 from connectors.operators.registry import OperatorConfig, UsageConfig, load_operator
 from portal import clock, daily
-from portal.billing import refunding, settlement, usage
+from portal.billing import recovery, refunding, settlement, usage
 from portal.billing.config import is_pinned
 from portal.billing.operators import Operators, asking_its_operator
+from portal.billing.recovery import Recovery
 from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.catalog.merchants import Merchants, load_merchants
-from portal.checkout.purchase import advance
+from portal.checkout.purchase import advance, resolve
+from portal.checkout.recovery import enqueue_forgotten
 from portal.checkout.steps import Means
 from portal.checkout.storage import LONGEST_FETCH_S, Storage
 from portal.database import Database
@@ -71,7 +73,11 @@ class Installation:
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """What the worker does with each kind of task."""
-        line, asking = self.settings.operator.line, partial(asking_its_operator, self.database, self.operators)
+        return self._handlers()
+
+    def _handlers(self, instead: OperatorAdapter | None = None) -> dict[str, Handler]:
+        line = self.settings.operator.line
+        asking = partial(asking_its_operator, self.database, self.operators, instead)
         return {
             "purchase": asking(lambda operator, lease: advance(self._means(operator), lease.subject, lease)),
             "capture": asking(lambda operator, lease: settlement.capture(self.database, operator, line, lease)),
@@ -81,13 +87,27 @@ class Installation:
         }
 
     @property
+    def recovery(self) -> Recovery:
+        """What finds and resolves whatever is open."""
+
+        def handlers(operator: OperatorAdapter) -> Mapping[str, Handler]:
+            asking = partial(asking_its_operator, self.database, self.operators, operator)
+            purchase = asking(lambda operator, lease: resolve(self._means(operator), lease.subject, lease))
+            return {**self._handlers(operator), "purchase": purchase}
+
+        return Recovery(self.database, self.operator, handlers, enqueue_forgotten)
+
+    @property
     def rounds(self) -> list[Round]:
         """What the worker does at intervals."""
         head = partial(
             daily.once_a_day, self.database, self.settings.portal.zone, "audit head", daily.log_newest_hash
         )  # fmt: skip
+        started = clock.now()
         return [
-            Round("daily", daily.LOOK_S, head), Round("usage", usage.ROUND_S, self._usage_round),
+            Round("daily", daily.LOOK_S, head),
+            Round("recovery", recovery.LOOK_S, lambda: self.recovery.at_intervals(started)),
+            Round("usage", usage.ROUND_S, self._usage_round),
             Round("leftovers", LONGEST_FETCH_S, self.storage.sweep),
         ]  # fmt: skip
 

@@ -203,6 +203,7 @@ ACTIONS = {
     "refund_confirmed": lazy_gettext("Refund confirmed"),
     "refund_denied": lazy_gettext("Refund denied"),
     "refund_disputed": lazy_gettext("Refund in doubt"),
+    "payment_unknown": lazy_gettext("Payment that nobody here knows"),
     "written_off": lazy_gettext("Written off"),
     "dispute_capture_again": lazy_gettext("Dispute: charge again"),
     "dispute_ask_again": lazy_gettext("Dispute: ask the merchant again"),

@@ -45,6 +45,7 @@ NEEDS = {
         "real/test_workers.py",
         "real/test_database_trouble.py",
         "real/test_lost_commits.py",
+        "real/test_recovery.py",
     ),
     "chromium": ("browser/",),
     "libatomic1": ("browser/",),

@@ -30,6 +30,7 @@ from connectors.contract import (
     Unreachable,
 )
 from connectors.http import Answer, GuardedClient
+from connectors.operators.camara_list import Pages
 from connectors.operators.camara_messages import Payment, rfc3339, transaction_body
 from connectors.operators.camara_refunds import CamaraRefunds
 from connectors.operators.camara_refusals import already_exists, first_fault, refusal, required
@@ -42,7 +43,6 @@ SCOPE = (
 )
 CLOCK_TOLERANCE, LONGEST_JUMP = timedelta(minutes=10), timedelta(days=2)
 PAGE_SIZE = 100
-MOST_PAGES = 200
 
 Outcome = TypeVar("Outcome")
 NoCharge = Refused | Unreachable | Unknown
@@ -57,6 +57,7 @@ class CamaraOperator:
     """
 
     files = None
+    finds_in_list = True
 
     def __init__(
         self, http: GuardedClient, api_root: str, tokens: Tokens, line: str, *, name: str = "", identity: str = "",
@@ -105,22 +106,18 @@ class CamaraOperator:
         return NotFound()
 
     def list_charges(self, since: datetime) -> Iterator[OperatorCharge]:
-        """Every payment since a time, oldest first; a payment seen on two shifting pages is given once."""
-        seen: set[str] = set()
-        for page in range(1, MOST_PAGES + 1):
-            answer = self._call(
-                "GET", PAYMENTS,
-                params={"paymentCreationDate.gte": rfc3339(since.astimezone(UTC)), "order": "asc",
-                        "page": page, "perPage": PAGE_SIZE},
-            )  # fmt: skip
-            items = required(answer, "the list of payments").json()
-            if not isinstance(items, list):
-                raise ContractBroken("the list of payments is not a list")
-            new = [charge for charge in map(_payment, items) if charge.ref not in seen]
-            if not new:
-                return
-            seen.update(charge.ref for charge in new)
-            yield from new
+        """Every payment since a time, each once, also when pages shift while they are read. Raises `ConnectorError`."""
+        return iter(Pages(self._page, since.astimezone(UTC)))
+
+    def _page(self, since: datetime, number: int) -> list[OperatorCharge]:
+        answer = self._call(
+            "GET", PAYMENTS,
+            params={"paymentCreationDate.gte": rfc3339(since), "order": "asc", "page": number, "perPage": PAGE_SIZE},
+        )  # fmt: skip
+        items = required(answer, "the list of payments").json()
+        if not isinstance(items, list):
+            raise ContractBroken("the list of payments is not a list")
+        return list(map(_payment, items))
 
     def refund(self, ref: str, amount_cents: int, key: str) -> RefundOutcome:
         """Give back an amount in cents, VAT included, under a key of its own."""

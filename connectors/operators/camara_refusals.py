@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from connectors.contract import AuthFailed, ContractBroken, Refused, Unknown, Unreachable
+from connectors.contract import AuthFailed, ContractBroken, Refused, Unavailable, Unknown, Unreachable
 from connectors.http import Answer
 from connectors.operators.camara_messages import ErrorInfo
 
@@ -65,12 +65,14 @@ def refusal(answer: Answer) -> Refused | Unreachable | Unknown:
 
 
 def required(answer: Answer, what: str) -> Answer:
-    """An answer that must be the one hoped for. Raises `AuthFailed` and `ContractBroken`."""
+    """An answer that must be the one hoped for. Raises `AuthFailed`, `ContractBroken`, and `Unavailable` for a wish to wait."""
     if answer.status == 200:
         return answer
     refused = refusal(answer)
     if isinstance(refused, Refused) and refused.code == "credentials":
         raise AuthFailed(f"{what}: {refused.detail}")
+    if isinstance(refused, Unreachable):
+        raise Unavailable(f"{what}: {refused.detail}", retry_after_s=refused.retry_after_s)
     raise ContractBroken(f"{what} came with status {answer.status}: {error_of(answer)}")
 
 

@@ -234,9 +234,14 @@ class Operators:
 
 
 def asking_its_operator(
-    database: Database, operators: Operators, work: Callable[[OperatorAdapter, Lease], None]
-) -> Callable[[Lease], None]:
-    """A task about an order's charge, done with the operator that has it; while that one is not in force it waits."""
+    database: Database, operators: Operators, instead: OperatorAdapter | None,
+    work: Callable[[OperatorAdapter, Lease], None],
+) -> Callable[[Lease], None]:  # fmt: skip
+    """A task about an order's charge, done with the operator that has it; while that one is not in force it waits.
+
+    Args:
+        instead: the same operator by another way, for a caller that has heard from it already.
+    """
 
     def do(lease: Lease) -> None:
         try:
@@ -246,7 +251,8 @@ def asking_its_operator(
             with database.transaction() as session:
                 outbox.postpone(session, lease, WAITS_S, str(error))
             return
-        work(operator, lease)
+        same = instead is not None and instead.identity == operator.identity
+        work(instead if instead is not None and same else operator, lease)
 
     return do
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from connectors.contract import ConnectorError, OperatorCharge
 from portal import clock, outbox
-from portal.billing import write_offs
+from portal.billing import orphans, write_offs
 from portal.billing.charges import Charge
 from portal.catalog.merchants import asking, checked
 from portal.checkout import differences
@@ -77,10 +77,11 @@ class Books:
 
 @dataclass
 class _Theirs:
-    """The other sides' books as they are read; None where one cannot be read."""
+    """The other sides' books as they are read; None where one cannot be read. `reserved` is in nobody's book yet."""
 
     books: dict[str, Book | None] = field(default_factory=dict)
     unreadable: list[Breach] = field(default_factory=list)
+    reserved: list[OperatorCharge] = field(default_factory=list)
 
 
 def compare(means: Means, period: Period = EVER, step: Callable[[], None] = lambda: None) -> Books:
@@ -114,6 +115,15 @@ def compare(means: Means, period: Period = EVER, step: Callable[[], None] = lamb
             book = theirs.books[name]
             if book is not None:
                 found += _differences(session, name, ours.get(name, {}), book, moving)
+        found += [
+            Breach(
+                6,
+                item.reference or item.ref,
+                f"operator: ours -, theirs {item.amount_cents} {item.state}",
+                "unknown_here",
+            )
+            for item in orphans.among(session, theirs.reserved)
+        ]
         explained = _explained(session, period)
     read = {"portal": ours["operator"], "portal refunds": ours[REFUNDS]}
     read |= {name: book for name, book in theirs.books.items() if book is not None}
@@ -136,10 +146,10 @@ def _read_operator(
     given_back: Book = {}
     theirs.books["operator"] = theirs.books[REFUNDS] = None
     try:
-        captured = [
-            item for item in means.operator.list_charges(since)
-            if item.state == "captured" and _wanted(item.reference, item.created_at, period, dates)
-        ]  # fmt: skip
+        captured: list[OperatorCharge] = []
+        for item in means.operator.list_charges(since):
+            if item.state not in orphans.ENDED and _wanted(item.reference, item.created_at, period, dates):
+                (captured if item.state == "captured" else theirs.reserved).append(item)
         for item in captured:
             charged[item.reference] = charged.get(item.reference, 0) + item.amount_cents
         theirs.books["operator"] = charged

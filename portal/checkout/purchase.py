@@ -35,11 +35,22 @@ def advance(means: Means, number: str, lease: Lease) -> None:
             return
         wait = step(means, number, lease)
         if wait:
-            delay = outbox.back_off_s(lease.attempts) if wait.delay_s is None else wait.delay_s
-            with means.database.transaction() as session:
-                outbox.postpone(session, lease, delay, wait.detail)
-            log.info("order_waits", order=number, state=state, delay_s=round(delay, 1), detail=wait.detail)
-            return
+            return _put_back(means, number, lease, wait)
+
+
+def resolve(means: Means, number: str, lease: Lease) -> None:
+    """What the operator has of an order in doubt, and no further: a worker goes on with it. Raises `LeaseLost`."""
+    with means.database.reading() as session:
+        state = orders.by_number(session, number).state
+    wait = reserve_amount(means, number, lease) if state == "accepted" else None
+    _put_back(means, number, lease, wait or Wait("", 0))
+
+
+def _put_back(means: Means, number: str, lease: Lease, wait: Wait) -> None:
+    delay = outbox.back_off_s(lease.attempts) if wait.delay_s is None else wait.delay_s
+    with means.database.transaction() as session:
+        outbox.postpone(session, lease, delay, wait.detail)
+    log.info("order_waits", order=number, delay_s=round(delay, 1), detail=wait.detail)
 
 
 def reserve_amount(means: Means, number: str, lease: Lease) -> Wait | None:

@@ -15,7 +15,8 @@ from portal import audit
 from portal.audit import AuditEntry
 from portal.billing import proofs
 from portal.billing.charges import Charge
-from portal.checkout.orders import MOVES, OPEN_STATES, DeliveryRow, Order, OrderEvent
+from portal.checkout.orders import MOVES, DeliveryRow, Order, OrderEvent
+from portal.checkout.recovery import forgotten
 from portal.checkout.storage import Storage
 from portal.database import Database
 from portal.mail.messages import Mail
@@ -156,23 +157,9 @@ def _history_intact(session: Session, storage: Storage) -> Iterator[Breach]:
 
 
 def _nothing_forgotten(session: Session) -> Iterator[Breach]:
-    live = {
-        (kind, subject)
-        for kind, subject in session.execute(select(Task.kind, Task.subject).where(Task.done_at.is_(None)))
-    }
-    for order, charge in session.execute(select(Order, Charge).join(Charge, Charge.order_number == Order.number)):
-        if order.state in OPEN_STATES:
-            needed = "purchase"
-        elif charge.state == "refunding":
-            needed = "refund"
-        elif order.state == "delivered" and charge.state in {"new", "reserved"}:
-            needed = "capture"
-        elif order.state == "failed" and charge.state in {"new", "reserved"}:
-            needed = "void"
-        else:
-            continue
-        if (needed, order.number) not in live:
-            yield Breach(8, order.number, f"order {order.state}, charge {charge.state}, and nobody will {needed} it")
+    for order, charge, needed in session.execute(forgotten()):
+        yield Breach(8, order.number, f"order {order.state}, charge {charge.state}, and nobody will {needed} it")
+    live = set(session.scalars(select(Task.subject).where(Task.kind == "mail", Task.done_at.is_(None))))
     for key in session.scalars(select(Mail.key).where(Mail.state == "waiting")):
-        if ("mail", key) not in live:
+        if key not in live:
             yield Breach(8, f"mail {key}", "it waits, and nobody will send it")

@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from portal import audit as journal
 from portal.admin import journal as book
+from portal.audit import AuditEntry
 from portal.billing.operators import name_of
 from portal.checkout.books import Books, Period, compare
 from portal.checkout.verification import Breach
@@ -166,17 +167,29 @@ def list_audit(about: str, action: str, first: date | None, last: date | None, a
 
 @audit.command("verify", help=say("Verify the chain of the journal; name its first broken line."))
 @click.option("--hash", "digest", default="", help=say("Also look for this hash, as a daily log line noted it."))
-def verify_audit(digest: str) -> None:
+@json_option
+def verify_audit(digest: str, as_json: bool) -> None:
     with opened() as installation, installation.database.reading() as session:
         broken = journal.first_broken(session)
         newest = journal.newest(session)
         known = not digest or journal.has_hash(session, digest.strip().lower())
+    if as_json:
+        entries = {"broken": broken, "newest": newest}
+        said = {name: {"id": entry.id, "at": entry.at, "hash": entry.hash} if entry else None
+                for name, entry in entries.items()}  # fmt: skip
+        click.echo(json.dumps({**said, "hash_known": known}, ensure_ascii=False, indent=2, default=str))
+    else:
+        _tell_chain(broken, newest, known=known)
+    if broken or not known:
+        raise SystemExit(FOUND_WRONG)
+
+
+def _tell_chain(broken: AuditEntry | None, newest: AuditEntry | None, *, known: bool) -> None:
     if broken:
         click.echo(say("The chain is broken at entry %(id)s of %(at)s.", id=broken.id, at=broken.at))
     if not known:
         click.echo(say("No entry has this hash: the journal was rewritten or cut since it was noted."))
-    if broken or not known:
-        raise SystemExit(FOUND_WRONG)
-    click.echo(say("The chain verifies."))
-    if newest:
-        click.echo(say("Newest entry: %(id)s, %(hash)s", id=newest.id, hash=newest.hash))
+    if not broken and known:
+        click.echo(say("The chain verifies."))
+        if newest:
+            click.echo(say("Newest entry: %(id)s, %(hash)s", id=newest.id, hash=newest.hash))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal import money, words
 from portal.billing import charges as rules
@@ -20,6 +20,7 @@ from portal.checkout.disputes import settle
 from portal.commands.context import in_words, json_option, opened, print_rows
 from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
 from portal.commands.language import say, terminal_language
+from portal.commands.recovering import recover
 from portal.commands.rights_options import ACTOR, changing, from_terminal
 from portal.installation import Installation
 from portal.outbox import Task
@@ -37,6 +38,7 @@ REFUND_STATES = {
 
 def register(group: click.Group) -> None:
     """Add `charges`."""
+    charges.add_command(recover)
     group.add_command(charges)
 
 
@@ -68,14 +70,18 @@ def list_charges(state: str, as_json: bool) -> None:
 
 
 @charges.command(help=say("Do now everything that is due: carry on, capture, void, refund."))
-def push() -> None:
+@json_option
+def push(as_json: bool) -> None:
     with opened() as installation:
         done = 0
         while work_once(installation.database, installation.owner, installation.handlers):
             done += 1
         with installation.database.reading() as session:
-            waiting = len(session.scalars(select(Task.id).where(Task.done_at.is_(None))).all())
-    click.echo(say("%(done)s tasks done or tried; %(waiting)s wait for later.", done=done, waiting=waiting))
+            waiting = session.scalar(select(func.count()).select_from(Task).where(Task.done_at.is_(None)))
+    if as_json:
+        click.echo(json.dumps({"done": done, "waiting": waiting}))
+    else:
+        click.echo(say("%(done)s tasks done or tried; %(waiting)s wait for later.", done=done, waiting=waiting))
 
 
 @charges.command(help=say("Ask the operator to give back a charge, in part (--amount) or all that is left."))

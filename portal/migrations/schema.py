@@ -22,6 +22,7 @@ ROOMS_WITH_TABLES = (
     "portal.billing.ledger",
     "portal.billing.operator_choice",
     "portal.billing.refunds",
+    "portal.billing.turns",
     "portal.catalog.offers",
     "portal.checkout.orders",
     "portal.checkout.quotes",

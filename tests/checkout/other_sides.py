@@ -90,6 +90,7 @@ class Operator:
     """Keeps one payment for one correlator, as CAMARA carrier billing says."""
 
     identity: ClassVar[str] = "generic/camara"
+    finds_in_list = True
     faults: Faults = field(default_factory=Faults)
     book: dict[str, OperatorCharge] = field(default_factory=dict)
     refunds: dict[str, OperatorRefund] = field(default_factory=dict)
@@ -146,7 +147,16 @@ class Operator:
         return self.status(found.ref)
 
     def list_charges(self, since: datetime) -> Iterator[OperatorCharge]:
-        yield from self.book.values()
+        fault = self.faults.before("lost_before", "unreachable", "not_listed", "stall_before", "crash_before")
+        if fault in {"lost_before", "unreachable"}:
+            raise (
+                contract.Unavailable("connection refused")
+                if fault == "unreachable"
+                else contract.UnknownOutcome("lost")
+            )
+        for found in [*self.book.values()]:
+            if found.created_at >= since and (fault != "not_listed" or clock.now() - found.created_at >= LIST_LAG):
+                yield found
 
     def refund(self, ref: str, amount_cents: int, key: str) -> contract.RefundOutcome:
         fault = self.faults.before(*ANYWHERE, "unreachable", "credentials", "refused", "processing")

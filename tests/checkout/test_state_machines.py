@@ -143,6 +143,17 @@ class Purchases(RuleBasedStateMachine):
         self.expect(trouble)
         self.world.decide_dispute(which)
 
+    @rule(lost=st.sampled_from((None, None, False, True)), trouble=TROUBLE)
+    def a_round_of_recovery_goes(self, lost: bool | None, trouble: Trouble) -> None:
+        if lost is None:
+            self.expect(trouble)
+        else:
+            # What was lost is there again after one round that nothing troubles.
+            self.world.be_quiet()
+            self.world.pass_time(3_600)
+            self.world.lose_tasks(ended=lost)
+        self.world.recover()
+
     @invariant()
     def nothing_is_broken(self) -> None:
         if hasattr(self, "world"):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
@@ -20,6 +20,7 @@ from connectors.contract import Offer
 from portal import clock, outbox
 from portal.billing import charges, disputes, refunds, write_offs
 from portal.billing.charges import Charge
+from portal.billing.recovery import Recovery
 from portal.billing.refunding import refund
 from portal.billing.settlement import capture, void
 from portal.billing.worker import run_leased, work_once
@@ -27,8 +28,9 @@ from portal.catalog.merchants import Merchants
 from portal.catalog.offers import store
 from portal.checkout.confirmation import accept
 from portal.checkout.orders import Order
-from portal.checkout.purchase import advance
+from portal.checkout.purchase import advance, resolve
 from portal.checkout.quotes import QuoteRow, find_quote, keep_quote
+from portal.checkout.recovery import enqueue_forgotten
 from portal.checkout.steps import Means
 from portal.checkout.storage import Storage
 from portal.checkout.verification import verify
@@ -135,12 +137,7 @@ class World:
         self.merchant.heard = self.merchant_heard
         self.loaded = loaded(self.merchant)
         self.means = Means(self.database, Merchants({"m": self.loaded}), self.operator, "+33100000000", Storage(folder))
-        self.handlers = {
-            "purchase": self._noticing(lambda lease: advance(self.means, lease.subject, lease)),
-            "capture": self._noticing(lambda lease: capture(self.database, self.operator, self.means.line, lease)),
-            "void": self._noticing(lambda lease: void(self.database, self.operator, lease)),
-            "refund": self._noticing(lambda lease: refund(self.database, self.operator, lease)),
-        }
+        self.handlers = self.handlers_over(self.operator)
         self.prices: dict[str, int] = {}
         self.numbers: dict[str, str] = {}
         self.clicked: list[tuple[str, int]] = []
@@ -244,6 +241,33 @@ class World:
         """A worker does one due task, or dies of it."""
         return self.alive(lambda: work_once(self.database, "worker", self.handlers)) is not False
 
+    def recover(self) -> None:
+        """A round of recovery, by a process that may die of it."""
+        around = Recovery(
+            self.database, self.operator,
+            lambda there: self.handlers_over(there) | {
+                "purchase": self._noticing(lambda lease: resolve(replace(self.means, operator=there), lease.subject, lease))
+            },
+            enqueue_forgotten,
+        )  # fmt: skip
+        self.alive(around.now)
+
+    def lose_tasks(self, *, ended: bool) -> None:
+        """Tasks of purchases are lost, or called done, as nothing that we know of can do."""
+        lost = [Task.kind != "mail", Task.done_at.is_(None)]
+        with self.database.transaction() as session:
+            session.execute(update(Task).where(*lost).values(done_at=self.at) if ended else delete(Task).where(*lost))
+
+    def handlers_over(self, there: Any) -> dict[str, Callable[[Lease], None]]:
+        """What workers do with each kind of task, over an operator."""
+        means = replace(self.means, operator=there)
+        return {
+            "purchase": self._noticing(lambda lease: advance(means, lease.subject, lease)),
+            "capture": self._noticing(lambda lease: capture(self.database, there, means.line, lease)),
+            "void": self._noticing(lambda lease: void(self.database, there, lease)),
+            "refund": self._noticing(lambda lease: refund(self.database, there, lease)),
+        }
+
     def alive(self, work: Callable[[], Result]) -> Result | None:
         """Run something as a process of its own; None when it died."""
         outer, self.database.armed, self.touched = self.database.armed, True, True
@@ -261,7 +285,8 @@ class World:
         self.stalled, armed, self.database.armed = True, self.database.armed, False
         self.at += STALL
         try:
-            self.confirm(*self.clicked[-1])
+            if self.clicked:
+                self.confirm(*self.clicked[-1])
             for _ in range(5):
                 self.work()
         except AssertionError as error:
@@ -363,11 +388,15 @@ class World:
             wrong.append("8: a merchant was made to deliver twice")
         return wrong
 
-    def settle(self) -> None:
-        """Faults end, workers go on, time passes: everything comes to rest, or this raises."""
+    def be_quiet(self) -> None:
+        """Nothing that was to go wrong and has not yet will."""
         self.operator.faults.coming.clear()
         self.merchant.faults.coming.clear()
         self.database.commits_left = None
+
+    def settle(self) -> None:
+        """Faults end, workers go on, time passes: everything comes to rest, or this raises."""
+        self.be_quiet()
         for _ in range(2_000):
             if self.work():
                 continue

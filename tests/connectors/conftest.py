@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,11 +29,12 @@ class Exchange:
 
 
 class Recorder(GuardedClient):
-    """The product's own client, which also remembers."""
+    """The product's own client, which also remembers; `between` is called after each answer."""
 
     def __init__(self, hosts: list[str]) -> None:
         super().__init__(hosts, timeouts=Timeouts(connect=1, read=1, total=2))
         self.exchanges: list[Exchange] = []
+        self.between: Callable[[], object] = lambda: None
 
     def request(self, method: str, url: str, **content: Any) -> Answer:
         answer = super().request(method, url, **content)
@@ -43,6 +44,7 @@ class Recorder(GuardedClient):
         self.exchanges.append(
             Exchange(method, f"{url}?{asked}", dict(content.get("headers") or {}), content.get("json"), answer)
         )
+        self.between()
         return answer
 
 

@@ -45,6 +45,8 @@ class UsageFileOperator:
         identity: what charges remember this operator by.
     """
 
+    finds_in_list = False
+
     def __init__(
         self, spool: Spool, files: UsageFiles, line: str, limits: Limits, zone: ZoneInfo, now: Callable[[], datetime],
         identity: str = "",
