@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,9 +20,12 @@ from connectors.http import Network, trusted
 from connectors.operators.profiles import UnknownProfile
 from connectors.operators.registry import OperatorConfig, UsageConfig, load_operator
 from portal import clock, daily
-from portal.billing import refunding, settlement, usage
+from portal.billing import captures, refunding, settlement, usage
+from portal.billing.drain import Drain
+from portal.billing.holding import Holding
 from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
+from portal.breakers import Breakers
 from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout.purchase import advance
 from portal.checkout.steps import Means
@@ -33,9 +36,12 @@ from portal.directory.lookup import LdapDirectory
 from portal.mail import sending
 from portal.mail.submission import MailServer
 from portal.migrations import schema
-from portal.outbox import Lease
+from portal.outbox import OPERATOR, Lease
 from portal.settings import Settings
 from portal.settings_faults import Fault, SettingsError
+
+GRACE_S = 5
+"""How long a web process that ends still carries purchases on."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,13 @@ class Installation:
 
     settings: Settings
     database: Database
+    breakers: Breakers
     directory: LdapDirectory
     merchants: Merchants
     operator: OperatorAdapter
     storage: Storage
     mail: MailServer
+    holding: Holding
     owner: str
 
     @property
@@ -71,6 +79,11 @@ class Installation:
         }
 
     @property
+    def drains(self) -> list[Drain]:
+        """What the worker does in groups."""
+        return [captures.drain(self.operator)]
+
+    @property
     def rounds(self) -> list[Round]:
         """What the worker does at intervals."""
         files, zone = self.operator.files, self.settings.portal.zone
@@ -83,13 +96,23 @@ class Installation:
     def carry_on(self, lease: Lease, patience_s: float) -> None:
         """Advance a purchase just accepted, waiting at most `patience_s` seconds for it.
 
-        What is not done by then goes on in this process; if the process dies, the lease runs out
-        and a worker takes over.
+        What is not done by then goes on in this process; if the process ends in order it is handed back
+        (`end`), if it dies the lease runs out, and a worker takes over.
         """
-        work = partial(run_leased, self.database, self.handlers, lease)
-        thread = threading.Thread(target=work, name=f"purchase {lease.subject}", daemon=True)
+        self.holding.take([lease])
+        thread = threading.Thread(target=self._carry_on, args=(lease,), name=f"purchase {lease.subject}", daemon=True)
         thread.start()
         thread.join(patience_s)
+
+    def _carry_on(self, lease: Lease) -> None:
+        try:
+            run_leased(self.database, self.handlers, lease)
+        finally:
+            self.holding.leave([lease])
+
+    def end(self, grace_s: float = GRACE_S) -> None:
+        """The process ends: purchases it carries on are done within `grace_s` seconds, or handed back to a worker."""
+        self.holding.end(grace_s)
 
     def close(self) -> None:
         """Give back every connection."""
@@ -103,15 +126,18 @@ def open_installation(settings: Settings) -> Installation:
     Raises:
         SettingsError: the operator's profile does not exist, or the database's URL or a CA file cannot be used.
     """
-    network = _network(settings)
+    network, database = _network(settings), _database(settings)
+    breakers = Breakers(database)
     return Installation(
         settings=settings,
-        database=_database(settings),
+        database=database,
+        breakers=breakers,
         directory=LdapDirectory(directory_config(settings)),
-        merchants=load_merchants(settings, network),
-        operator=_operator(settings, network),
+        merchants=load_merchants(settings, network, breakers.of),
+        operator=_operator(settings, replace(network, breaker=breakers.of(OPERATOR))),
         storage=Storage(settings.path(settings.storage.url.removeprefix("file:"))),
         mail=_mail(settings),
+        holding=Holding(database),
         owner=worker_name(),
     )
 

@@ -2,16 +2,18 @@
 
 A task is claimed by one conditional update with a lease and an owner. Every claim raises the task's
 fence; whatever its holder writes later is conditional on that fence, so a worker that wakes up late
-cannot act on a lease it has lost.
+cannot act on a lease it has lost. Each task has a lane, which says whom it waits for: the operator,
+a merchant or the mail server.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint, or_, select, update
+from sqlalchemy import CheckConstraint, Index, Select, String, UniqueConstraint, or_, select, tuple_, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal import clock
@@ -22,6 +24,12 @@ LEASE_S = 60
 LONGEST_WAIT_S = 300
 LONGEST_DELAY_S = 3600
 """However long the other side asks us to wait."""
+OPERATOR = "operator"
+LANES = {"capture": OPERATOR, "void": OPERATOR, "refund": OPERATOR, "purchase": OPERATOR}
+"""Whom a new task waits for; any other kind is a lane of its own."""
+OVERDUE_S = {"purchase": 300, "": 6 * 3600}
+"""How long a task is left alone while its lane is away: then it is taken up all the same, so that its deadline is seen."""
+RELEASE_SPREAD_S = 5
 
 
 class Task(Base):
@@ -32,11 +40,13 @@ class Task(Base):
         UniqueConstraint("kind", "subject"),
         CheckConstraint("kind IN ('purchase', 'capture', 'void', 'refund', 'mail')", "kind_known"),
         Index("ix_tasks_due", "done_at", "due_at"),
+        Index("ix_tasks_lane", "lane", "done_at", "due_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
     subject: Mapped[str] = mapped_column(String(64))
+    lane: Mapped[str] = mapped_column(String(80))
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(default=0)
     owner: Mapped[str] = mapped_column(String(64), default="")
@@ -55,49 +65,131 @@ class Lease:
     subject: str
     fence: int
     attempts: int
+    lane: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which tasks a worker takes now: of some kinds (None: any), none of lanes that are full, and of lanes that are away only what is overdue."""
+
+    kinds: Collection[str] | None = None
+    full: Collection[str] = ()
+    away: Collection[str] = ()
+
+
+ANY = Choice()
+
+
+def merchant_lane(key: str) -> str:
+    """The lane of what waits for a merchant of this site."""
+    return f"merchant:{key}"
 
 
 class LeaseLost(Exception):
     """Somebody else has the task now: stop, and write nothing."""
 
 
-def enqueue(session: Session, kind: str, subject: str, *, leased_to: str = "") -> Lease:
+def enqueue(session: Session, kind: str, subject: str, *, leased_to: str = "", lane: str = "") -> Lease:
     """Add a task within the caller's transaction; with `leased_to` it is claimed at once by its maker."""
     at = clock.now()
     task = session.scalar(select(Task).where(Task.kind == kind, Task.subject == subject))
     if task is None:
         task = Task(kind=kind, subject=subject, attempts=0, fence=0, owner="", last_detail="")
         session.add(task)
-    task.due_at, task.done_at = at, None
+    task.due_at, task.done_at, task.lane = at, None, lane or LANES.get(kind, kind)
     if leased_to:
         task.owner, task.fence = leased_to, task.fence + 1
         task.lease_until = at + timedelta(seconds=LEASE_S)
     session.flush()
-    return Lease(task.id, kind, subject, task.fence, task.attempts)
+    return Lease(task.id, kind, subject, task.fence, task.attempts, task.lane)
 
 
-def claim(session: Session, owner: str, *, kind: str = "", subject: str = "") -> Lease | None:
+def claim(session: Session, owner: str, *, kind: str = "", subject: str = "", choice: Choice = ANY) -> Lease | None:
     """Take the task that has been due longest, or a named one, if nobody holds it."""
+    if subject:
+        named = select(Task.id).where(Task.kind == kind, Task.subject == subject)
+        return next(iter(_claim(session, owner, named, 1)), None)
+    return next(iter(claim_many(session, owner, 1, choice)), None)
+
+
+def claim_many(session: Session, owner: str, most: int, choice: Choice = ANY) -> list[Lease]:
+    """Take the tasks that have been due longest, `most` at most, those due longest first."""
     at = clock.now()
-    free = or_(Task.lease_until.is_(None), Task.lease_until < at)
-    due = select(Task.id).where(Task.done_at.is_(None), free)
-    due = due.where(Task.kind == kind, Task.subject == subject) if subject else due.where(Task.due_at <= at)
-    chosen = due.order_by(Task.due_at).limit(1).with_for_update(skip_locked=True).scalar_subquery()
-    row = session.execute(
+    due = select(Task.id).where(Task.due_at <= at)
+    if choice.kinds is not None:
+        due = due.where(Task.kind.in_(choice.kinds))
+    if choice.full:
+        due = due.where(Task.lane.not_in(choice.full))
+    if choice.away:
+        urgent, other = (at - timedelta(seconds=OVERDUE_S[kind]) for kind in ("purchase", ""))
+        overdue = or_((Task.kind == "purchase") & (Task.due_at <= urgent), Task.due_at <= other)
+        due = due.where(or_(Task.lane.not_in(choice.away), overdue))
+    return _claim(session, owner, due, most)
+
+
+def _claim(session: Session, owner: str, due: Select[int], most: int) -> list[Lease]:
+    at = clock.now()
+    due = due.where(Task.done_at.is_(None), or_(Task.lease_until.is_(None), Task.lease_until < at))
+    # Materialised, or PostgreSQL could run it again for each row and take more than it may.
+    chosen = due.order_by(Task.due_at).limit(most).with_for_update(skip_locked=True).cte("chosen")
+    chosen = chosen.prefix_with("MATERIALIZED", dialect="postgresql")
+    until = at + timedelta(seconds=LEASE_S)
+    rows = session.execute(
         update(Task)
-        .where(Task.id == chosen)
-        .values(
-            owner=owner, fence=Task.fence + 1, attempts=Task.attempts + 1, lease_until=at + timedelta(seconds=LEASE_S)
-        )
-        .returning(Task.id, Task.kind, Task.subject, Task.fence, Task.attempts)
+        .where(Task.id.in_(select(chosen.c.id)))
+        .values(owner=owner, fence=Task.fence + 1, attempts=Task.attempts + 1, lease_until=until)
+        .returning(Task.id, Task.kind, Task.subject, Task.fence, Task.attempts, Task.lane, Task.due_at)
         .execution_options(synchronize_session=False)
-    ).first()
-    return Lease(*row) if row else None
+    ).all()
+    return [Lease(*row[:-1]) for row in sorted(rows, key=lambda row: row.due_at)]
 
 
-def renew(session: Session, lease: Lease) -> None:
-    """Keep a task for another lease, before a step that takes time. Raises `LeaseLost`."""
-    _write(session, lease, lease_until=clock.now() + timedelta(seconds=LEASE_S))
+def renew(session: Session, lease: Lease, *, lane: str = "") -> None:
+    """Keep a task for another lease, before a step that takes time; `lane` when it waits for somebody else now.
+
+    Raises:
+        LeaseLost: somebody else has it.
+    """
+    values: dict[str, object] = {"lane": lane} if lane else {}
+    _write(session, lease, lease_until=clock.now() + timedelta(seconds=LEASE_S), **values)
+
+
+def renew_many(session: Session, leases: Sequence[Lease]) -> list[Lease]:
+    """Keep several tasks for another lease; returns those that are still ours."""
+    kept = _write_many(session, leases, lease_until=clock.now() + timedelta(seconds=LEASE_S))
+    return [lease for lease in leases if lease.task_id in kept]
+
+
+def finish_many(session: Session, leases: Sequence[Lease]) -> None:
+    """Several tasks are done. Raises `LeaseLost` when one of them is not ours any more."""
+    if len(_write_many(session, leases, done_at=clock.now(), lease_until=None, owner="")) < len(leases):
+        raise LeaseLost(f"one of {len(leases)}")
+
+
+def hand_back(session: Session, leases: Sequence[Lease], *, begun: bool = False) -> None:
+    """Give tasks back at once to whoever comes first; what we still do with them writes nothing (fence).
+
+    Args:
+        begun: something may have been sent for them, so that the next attempt looks before it sends.
+    """
+    fewer = 0 if begun else 1
+    _write_many(
+        session, leases, due_at=clock.now(), lease_until=None, owner="", fence=Task.fence + 1,
+        attempts=Task.attempts - fewer,
+    )  # fmt: skip
+
+
+def release(session: Session, lane: str) -> None:
+    """Whoever a lane waits for is back: what waits there is due now, spread over a few seconds."""
+    at = clock.now()
+    for slot in range(RELEASE_SPREAD_S * 2):
+        due = at + timedelta(seconds=slot / 2)
+        session.execute(
+            update(Task)
+            .where(Task.lane == lane, Task.done_at.is_(None), Task.due_at > due, Task.id % (RELEASE_SPREAD_S * 2) == slot)
+            .values(due_at=due)
+            .execution_options(synchronize_session=False)
+        )  # fmt: skip
 
 
 def finish(session: Session, lease: Lease) -> None:
@@ -120,6 +212,19 @@ def back_off_s(attempts: int) -> float:
     """How long to wait after so many attempts: 1, 2, 4 … 300 seconds, a quarter of it at random."""
     wait = min(LONGEST_WAIT_S, 2.0 ** min(attempts, 9) / 2)
     return wait * (0.75 + random.random() / 2)  # noqa: S311 - jitter, not a secret
+
+
+def _write_many(session: Session, leases: Iterable[Lease], **values: object) -> set[int]:
+    held = [(lease.task_id, lease.fence) for lease in leases]
+    return set(
+        session.scalars(
+            update(Task)
+            .where(tuple_(Task.id, Task.fence).in_(held), Task.done_at.is_(None))
+            .values(**values)
+            .returning(Task.id)
+            .execution_options(synchronize_session=False)
+        )
+    )
 
 
 def _write(session: Session, lease: Lease, **values: object) -> None:

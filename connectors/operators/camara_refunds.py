@@ -11,7 +11,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connectors.contract import ContractBroken, NotFound, OperatorCharge, OperatorRefund, RefundOutcome, Unknown
+from connectors.contract import (
+    ContractBroken,
+    NotFound,
+    OperatorCharge,
+    OperatorRefund,
+    RefundOutcome,
+    Unavailable,
+    Unknown,
+)
 from connectors.http import Answer
 from connectors.operators.camara_messages import Refund, number
 from connectors.operators.camara_refusals import already_exists, error_of, first_fault, refusal
@@ -45,12 +53,14 @@ class CamaraRefunds:
         if answer.status == 201:
             return self._as_asked(_refund(answer.json(), payment, amount_cents), payment, amount_cents, key)
         if already_exists(answer):
-            found = self.find(payment, key)
-            return (
-                Unknown("the operator knows the key, but does not show the refund", 2)
-                if isinstance(found, NotFound)
-                else found
-            )
+            try:
+                found = self.find(payment, key)
+            except Unavailable as error:
+                # Only the look-up was never heard: the operator has the refund.
+                return Unknown(error.detail, error.retry_after_s)
+            if isinstance(found, NotFound):
+                return Unknown("the operator knows the key, but does not show the refund", 2)
+            return found
         return refusal(answer)
 
     def find(self, payment: OperatorCharge, key: str) -> RefundOutcome | NotFound:
@@ -70,6 +80,9 @@ class CamaraRefunds:
             answer = self._call(
                 "GET", f"{REFUNDS}/{payment.ref}/refunds", params={"order": "asc", "page": page, "perPage": PAGE_SIZE}
             )
+            if answer.status in {429, 503}:
+                wait_s = answer.retry_after_s
+                raise Unavailable(f"the list of refunds came with status {answer.status}", retry_after_s=wait_s)
             if answer.status != 200:
                 raise ContractBroken(f"the list of refunds came with status {answer.status}: {error_of(answer)}")
             items = answer.json()

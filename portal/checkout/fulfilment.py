@@ -67,6 +67,9 @@ def fulfil(means: Means, number: str, lease: Lease) -> Wait | None:
         if not first and merchant.manifest.capabilities.idempotent == "none":
             found = Unknown("the merchant does not know the key, and a repeat could order twice")
         else:
+            if not first:
+                # Looking up takes time: whoever lost the task meanwhile must not send.
+                _renew(means, lease)
             found = _answer(
                 lambda: merchant.connector.fulfil(quote, order.key, order.number, order.gross_cents), first=first
             )
@@ -104,6 +107,11 @@ def deliver(means: Means, order: Order, merchant: LoadedMerchant, lease: Lease) 
         charges.want_capture(session, order.number)
     log.info("order_delivered", order=order.number, kind=delivery.kind)
     return None
+
+
+def _renew(means: Means, lease: Lease) -> None:
+    with means.database.transaction() as session:
+        outbox.renew(session, lease)
 
 
 def _merchant(means: Means, number: str) -> LoadedMerchant | None:

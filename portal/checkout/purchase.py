@@ -35,7 +35,8 @@ def advance(means: Means, number: str, lease: Lease) -> None:
             return
         wait = step(means, number, lease)
         if wait:
-            delay = outbox.back_off_s(lease.attempts) if wait.delay_s is None else wait.delay_s
+            # A wish of no time at all is none: it must not make a loop.
+            delay = wait.delay_s or outbox.back_off_s(lease.attempts)
             with means.database.transaction() as session:
                 outbox.postpone(session, lease, delay, wait.detail)
             log.info("order_waits", order=number, state=state, delay_s=round(delay, 1), detail=wait.detail)
@@ -62,6 +63,7 @@ def reserve_amount(means: Means, number: str, lease: Lease) -> Wait | None:
             fail(session, order, Reason("operator_silent"), {"detail": reservation.detail})
         else:
             orders.move(session, order, "reserved", {})
+            outbox.renew(session, lease, lane=outbox.merchant_lane(order.merchant))
     return None
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from connectors.contract import ConnectorError, Problem
 from connectors.operators.profiles import load_profile
-from portal import clock
+from portal import breakers, clock
 from portal.catalog.merchants import asking, checked
 from portal.commands.context import database_remedy, json_option, opened
 from portal.commands.ending import FOUND_WRONG
@@ -49,7 +49,7 @@ def register(group: click.Group) -> None:
 @click.command(help=say("Connect to everything configured and say what is wrong and what to do."))
 @json_option
 def check(as_json: bool) -> None:
-    with opened(current=False) as installation:
+    with opened(current=False) as installation, breakers.asking_anyway():
         lines = list(_everything(installation))
     if as_json:
         click.echo(json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=2))
@@ -76,7 +76,26 @@ def _everything(installation: Installation) -> Iterator[Line]:
         yield Line(finding.ok, say("Directory"), findings.found(finding, say), findings.remedy(finding, say))
     yield from _operator(installation)
     yield from _merchants(installation)
+    yield from _away(installation)
     yield _mail(installation)
+
+
+def _away(installation: Installation) -> Iterator[Line]:
+    """Who is left in peace by the workers and pages, and still does not answer."""
+    try:
+        with installation.database.reading() as session:
+            found = breakers.standing(session)
+    except SQLAlchemyError:
+        return
+    zone = installation.settings.portal.zone
+    for each in found:
+        key = each.lane.partition(":")[2]
+        words = say(
+            "no answer since %(since)s (%(detail)s); asked again at %(next)s.", detail=each.detail,
+            since=f"{each.since.astimezone(zone):%Y-%m-%d %H:%M:%S}", next=f"{each.next_attempt.astimezone(zone):%H:%M:%S}",
+        )  # fmt: skip
+        remedy = say("Nothing is lost: what waits goes on by itself at the first answer.")
+        yield Line(False, say("Merchant %(key)s", key=key) if key else say("Operator"), words, remedy)
 
 
 def _database(installation: Installation) -> Iterator[Line]:

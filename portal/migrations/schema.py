@@ -21,6 +21,7 @@ ROOMS_WITH_TABLES = (
     "portal.billing.charges",
     "portal.billing.ledger",
     "portal.billing.refunds",
+    "portal.breakers",
     "portal.catalog.offers",
     "portal.checkout.orders",
     "portal.checkout.quotes",
