@@ -201,7 +201,7 @@ def test_what_a_server_carried_on_when_it_was_told_to_end_is_handed_back_at_once
     remote_buyer, server, installation, company, work
 ):
     token = remote_buyer.ask_price("registre-kbis", siren=SIREN)
-    company.merchants.fault_once("registre", "hang")
+    company.merchants.set_fault("registre", "hang")
     number = remote_buyer.confirm(token)
     with installation.database.reading() as session:
         task = session.scalars(select(Task).filter_by(kind="purchase")).one()
@@ -215,6 +215,7 @@ def test_what_a_server_carried_on_when_it_was_told_to_end_is_handed_back_at_once
         left = session.get_one(Task, task.id)
     assert (left.owner, left.lease_until) == ("", None)
     assert left.fence > task.fence
+    company.merchants.set_fault("registre", None)
     wait_until(lambda: work() and remote_delivered(installation, number), 30)
     assert remote_delivered(installation, number)
     assert len(company.merchants.book.orders()) == 1
