@@ -13,7 +13,19 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import CheckConstraint, Index, Select, String, UniqueConstraint, or_, select, tuple_, update
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    Select,
+    String,
+    UniqueConstraint,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal import clock
@@ -40,7 +52,7 @@ class Task(Base):
         UniqueConstraint("kind", "subject"),
         CheckConstraint("kind IN ('purchase', 'capture', 'void', 'refund', 'mail')", "kind_known"),
         Index("ix_tasks_due", "done_at", "due_at"),
-        Index("ix_tasks_lane", "lane", "done_at", "due_at"),
+        Index("ix_tasks_kind", "kind", "done_at", "due_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -118,20 +130,24 @@ def claim_many(session: Session, owner: str, most: int, choice: Choice = ANY) ->
     due = select(Task.id).where(Task.due_at <= at)
     if choice.kinds is not None:
         due = due.where(Task.kind.in_(choice.kinds))
+    first: ColumnElement[datetime] = Task.due_at.expression
+    if choice.kinds and len(choice.kinds) > 1:
+        # As an expression, or SQLite would go through all that is due in this order, also of the other kinds.
+        first = func.coalesce(Task.due_at, Task.due_at)
     if choice.full:
         due = due.where(Task.lane.not_in(choice.full))
     if choice.away:
         urgent, other = (at - timedelta(seconds=OVERDUE_S[kind]) for kind in ("purchase", ""))
         overdue = or_((Task.kind == "purchase") & (Task.due_at <= urgent), Task.due_at <= other)
         due = due.where(or_(Task.lane.not_in(choice.away), overdue))
-    return _claim(session, owner, due, most)
+    return _claim(session, owner, due.order_by(first), most)
 
 
 def _claim(session: Session, owner: str, due: Select[int], most: int) -> list[Lease]:
     at = clock.now()
     due = due.where(Task.done_at.is_(None), or_(Task.lease_until.is_(None), Task.lease_until < at))
     # Materialised, or PostgreSQL could run it again for each row and take more than it may.
-    chosen = due.order_by(Task.due_at).limit(most).with_for_update(skip_locked=True).cte("chosen")
+    chosen = due.limit(most).with_for_update(skip_locked=True).cte("chosen")
     chosen = chosen.prefix_with("MATERIALIZED", dialect="postgresql")
     until = at + timedelta(seconds=LEASE_S)
     rows = session.execute(

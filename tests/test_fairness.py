@@ -11,9 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from portal import breakers, outbox
-from portal.billing import drain as drains
 from portal.billing import holding
-from portal.billing.drain import Drain
+from portal.billing.drain import LEAST_AHEAD, SENDERS, Drain
 from portal.billing.holding import Holding
 from portal.billing.worker import run_worker
 from portal.database import Database
@@ -260,20 +259,22 @@ def test_a_late_worker_records_nothing_of_the_one_it_lost(database, worked):
     assert tasks(database, subject="G-1")[0].owner == "another"
 
 
-def test_what_was_taken_and_not_asked_is_handed_back_as_it_was(database, worked, monkeypatch):
-    monkeypatch.setattr(drains, "SENDERS", 1)
+def test_what_was_taken_and_not_asked_is_handed_back_as_it_was(database, worked):
+    most = SENDERS * LEAST_AHEAD
     go_on = threading.Event()
     enqueue(database, "capture", "operator", *names("G", 20))
     group = Group(database, lambda _subject, _lease: go_on.wait(SOON_S) and "yes")
     worker = worked(drains=[group.drain], grace_s=SOON_S)
-    until(lambda: len([task for task in tasks(database) if task.owner]) == 20)
+    until(lambda: len([task for task in tasks(database) if task.owner]) == most)
     worker.stop.set()
+    until(lambda: len([task for task in tasks(database) if task.owner]) == SENDERS)
     go_on.set()
     worker.end()
 
     left = [task for task in tasks(database) if not task.done_at]
-    assert len(left) + len(group.recorded) == 20
-    assert {(task.owner, task.lease_until, task.attempts) for task in left} <= {("", None, 0)}
+    assert len(group.recorded) == SENDERS
+    assert {(task.owner, task.lease_until, task.attempts) for task in left} == {("", None, 0)}
+    assert len([task for task in left if task.fence]) == most - SENDERS
 
 
 def test_workers_on_one_backlog_do_each_task_once(database):

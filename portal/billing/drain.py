@@ -24,9 +24,12 @@ from portal.outbox import Choice, Lease, LeaseLost
 log = logs.get(__name__)
 
 SENDERS = 8
-AHEAD = 8
-"""How many tasks are taken for each sender, so that none waits for a commit."""
-LINGER_S = 0.02
+AHEAD_S = 0.5
+"""For so long there is always something to ask, at the pace of the last answers, so that no sender waits for a commit."""
+LEAST_AHEAD, MOST_AHEAD = 2, 32
+"""Tasks taken for each sender."""
+LINGER_S = 0.1
+"""After a first answer so long is waited for more: the more are recorded together, the less each costs."""
 IDLE_S = 0.5
 STALE_S = outbox.LEASE_S / 4
 """What could not be asked within this time after it was taken is given back unasked."""
@@ -73,6 +76,8 @@ class Draining:
         self._to_ask: queue.SimpleQueue[Taken | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Taken, Any]] = queue.SimpleQueue()
         self._held = 0
+        self._most = drain.senders * LEAST_AHEAD
+        self._round_at = time.monotonic()
         self._stopped = False
 
     def work(self, stop: threading.Event, grace_s: float) -> None:
@@ -82,11 +87,22 @@ class Draining:
         while not stop.is_set():
             if not self._go_round(self._gathered(), goes_on=True) and not self._held:
                 stop.wait(IDLE_S)
+        self._stopped, ends = True, time.monotonic() + grace_s
+        self._give_up_unasked()
         for _ in range(self._drain.senders):
             self._to_ask.put(None)
-        self._stopped, ends = True, time.monotonic() + grace_s
         while self._held and time.monotonic() < ends:
             self._go_round(self._gathered(), goes_on=False)
+
+    def _give_up_unasked(self) -> None:
+        """Also while every sender hangs."""
+        while True:
+            try:
+                taken = self._to_ask.get_nowait()
+            except queue.Empty:
+                return
+            if taken:
+                self._answers.put((taken, UNASKED))
 
     def _gathered(self) -> list[tuple[Taken, Any]]:
         """What has been answered, after a short wait in which more comes; nothing when nothing is asked."""
@@ -104,6 +120,7 @@ class Draining:
     def _go_round(self, answers: list[tuple[Taken, Any]], *, goes_on: bool) -> int:
         """Record and, while it goes on, take in one transaction; returns how many were taken."""
         self._held -= len(answers)
+        self._keep_pace(len(answers))
         asked = [(taken.lease, taken.about, answer) for taken, answer in answers if answer not in (UNASKED, DONE)]
         unasked = [taken.lease for taken, answer in answers if answer is UNASKED]
         try:
@@ -127,9 +144,14 @@ class Draining:
             self._to_ask.put(taken)
         return len(new)
 
+    def _keep_pace(self, answered: int) -> None:
+        now, senders = time.monotonic(), self._drain.senders
+        wanted = int(answered / max(now - self._round_at, LINGER_S) * AHEAD_S)
+        self._most, self._round_at = min(max(wanted, senders * LEAST_AHEAD), senders * MOST_AHEAD), now
+
     def _take(self, session: Session) -> list[Taken]:
         """As many as keep the senders busy; one at most while it is tried whether the other side is back."""
-        most = self._drain.senders * AHEAD
+        most = self._most
         if self._held > most // 2:
             return []
         seen = breakers.look(session)

@@ -18,7 +18,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('tasks') as batch_op:
         batch_op.alter_column('lane', existing_type=sa.String(length=80), existing_nullable=False, server_default=None)
-        batch_op.create_index('ix_tasks_lane', ['lane', 'done_at', 'due_at'])
+        batch_op.create_index('ix_tasks_kind', ['kind', 'done_at', 'due_at'])
     op.create_table(
         'breakers',
         sa.Column('lane', sa.String(length=80), nullable=False),
@@ -35,5 +35,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table('breakers')
     with op.batch_alter_table('tasks') as batch_op:
-        batch_op.drop_index('ix_tasks_lane')
+        batch_op.drop_index('ix_tasks_kind')
         batch_op.drop_column('lane')
