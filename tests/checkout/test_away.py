@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
 from demo.companies import COMPANIES
 from portal import breakers
 from portal.billing import charges
+from portal.checkout import purchase
 from portal.checkout.books import compare
+from portal.checkout.steps import Wait
 from portal.checkout.verification import verify
 from portal.outbox import Task, merchant_lane
+from tests.checkout.world import World, made_database
 
 SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
 
@@ -44,7 +48,7 @@ def test_a_purchase_is_refused_at_once_and_truly_while_the_operator_is_away(
     assert buyer.states()[0] == "failed"
     assert heard() == before
     with installation.database.reading() as session:
-        newest = session.query(charges.Charge).order_by(charges.Charge.id.desc()).first()
+        newest = session.scalars(select(charges.Charge).order_by(charges.Charge.id.desc()).limit(1)).one()
     assert newest.state == "voided"
     company.operator.fault = None
     for _ in range(6):
@@ -80,7 +84,7 @@ def test_a_backlog_is_drained_once_the_operator_is_back_whatever_its_back_off(
     work()
     assert away(installation) == ["operator"]
     with installation.database.reading() as session:
-        tried = [task.attempts for task in session.query(Task).where(Task.kind == "capture")]
+        tried = session.scalars(select(Task.attempts).where(Task.kind == "capture")).all()
     assert sorted(tried) == [0] * 3 + [1] * breakers.THRESHOLD
 
     company.operator.fault = None
@@ -91,3 +95,14 @@ def test_a_backlog_is_drained_once_the_operator_is_back_whatever_its_back_off(
 
     assert {line.state for line in company.operator.book.charges()} == {"succeeded"}
     assert compare(installation.means).differences == []
+
+
+def test_a_wish_of_no_time_at_all_makes_no_loop(tmp_path, monkeypatch):
+    world = World(made_database(tmp_path / "template.db"), tmp_path)
+    monkeypatch.setitem(purchase.STEPS, "accepted", lambda *_: Wait("busy", 0))
+    world.confirm(world.ask_price(1, 300), 1)
+
+    with world.database.reading() as session:
+        (task,) = session.scalars(select(Task)).all()
+    world.close()
+    assert (task.due_at - world.at).total_seconds() > 0
