@@ -9,7 +9,7 @@ a merchant or the mail server.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -232,12 +232,14 @@ def back_off_s(attempts: int) -> float:
     return wait * (0.75 + random.random() / 2)  # noqa: S311 - jitter, not a secret
 
 
-def _write_many(session: Session, leases: Iterable[Lease], **values: object) -> set[int]:
+def _write_many(session: Session, leases: Sequence[Lease], **values: object) -> set[int]:
+    ids = [lease.task_id for lease in leases]
     held = [(lease.task_id, lease.fence) for lease in leases]
     return set(
         session.scalars(
             update(Task)
-            .where(tuple_(Task.id, Task.fence).in_(held), Task.done_at.is_(None))
+            # The first condition is for the primary key's index, which SQLite does not use for pairs.
+            .where(Task.id.in_(ids), tuple_(Task.id, Task.fence).in_(held), Task.done_at.is_(None))
             .values(**values)
             .returning(Task.id)
             .execution_options(synchronize_session=False)

@@ -106,7 +106,10 @@ def _database(installation: Installation) -> Iterator[Line]:
             yield Line(False, subject, say("it is not of this version."), say("Run “portal db upgrade”."))
             return
         with installation.database.transaction() as session:
-            oldest = session.scalar(select(func.min(Task.due_at)).where(Task.done_at.is_(None)))
+            # What waits for somebody who is away waits for no worker.
+            away = [found.lane for found in breakers.standing(session)]
+            due = select(func.min(Task.due_at)).where(Task.done_at.is_(None), Task.lane.not_in(away))
+            oldest = session.scalar(due)
             undelivered = messages.undelivered(session, timedelta(days=1))
     except SQLAlchemyError as error:
         found = unusable(error) if isinstance(error, DBAPIError) else ""

@@ -182,7 +182,15 @@ def test_it_says_who_has_been_away_and_asks_anyway(furnished, installation, comp
     for _ in range(breakers.THRESHOLD):
         lane.failed("ConnectError")
 
-    assert any("no answer since" in found for _subject, found, _remedy in wrong(furnished.json("check", code=1)))
+    with installation.database.transaction() as session:
+        outbox.enqueue(session, "capture", "G-1")
+        session.get_one(outbox.Task, 1).due_at = clock.now() - timedelta(minutes=11)
+
+    said = wrong(furnished.json("check", code=1))
+    assert any("no answer since" in found for _subject, found, _remedy in said)
+    assert not any(subject == "Worker" for subject, _found, _remedy in said)
+    with installation.database.transaction() as session:
+        session.delete(session.get_one(outbox.Task, 1))
     company.operator.fault = None
 
     assert wrong(furnished.json("check")) == []
