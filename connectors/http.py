@@ -24,10 +24,10 @@ from urllib.parse import urljoin, urlsplit
 import httpx2
 
 from connectors.contract import AuthFailed, ContractBroken, Unavailable, UnknownOutcome
+from connectors.waiting import Breaker, seconds
 
 REDIRECTS = {301, 302, 303, 307, 308}
 LONGEST_CHAIN = 3
-LONGEST_DIGITS = 6
 CREDENTIALS = {"authorization", "cookie", "x-api-key", "proxy-authorization"}
 
 # Raised before the first byte of the request has left.
@@ -42,10 +42,14 @@ NEVER_SENT = (
 
 @dataclass(frozen=True)
 class Network:
-    """The way out: a corporate proxy, and a CA file added to the system's trust store. Empty: the environment's."""
+    """The way out: a corporate proxy, and a CA file added to the system's trust store. Empty: the environment's.
+
+    `breaker` is asked before each exchange and told of its end.
+    """
 
     proxy: str = ""
     ca_file: str = ""
+    breaker: Breaker | None = None
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,8 @@ class Answer:
 
     @property
     def retry_after_s(self) -> int | None:
-        """The wait the other side asks for, when it is given in seconds."""
-        return _seconds(self.headers.get("retry-after", ""))
+        """The wait the other side asks for: it gives seconds, or the time it ends (RFC 9110, 10.2.3)."""
+        return seconds(self.headers.get("retry-after", ""))
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ class GuardedClient:
         self.hosts = {host.lower().removesuffix(":443") for host in hosts}
         self.timeouts = timeouts
         self.max_body = max_body
+        self._breaker = network.breaker
         limits = httpx2.Timeout(timeouts.read, connect=timeouts.connect)
         self._client = httpx2.Client(
             verify=trusted(network.ca_file),
@@ -176,6 +181,30 @@ class GuardedClient:
     def _exchange(
         self, method: str, url: str, headers: dict[str, str], content: dict[str, Any]
     ) -> Iterator[tuple[httpx2.Response, float]]:
+        if self._breaker is None:
+            with self._hops(method, url, headers, content) as exchange:
+                yield exchange
+            return
+        self._require_allowed(url)
+        self._breaker.before()
+        response, lost = None, ""
+        try:
+            with self._hops(method, url, headers, content) as exchange:
+                response = exchange[0]
+                yield exchange
+        except (Unavailable, UnknownOutcome) as error:
+            lost = error.detail if response is None or isinstance(error, UnknownOutcome) else ""
+            raise
+        finally:
+            if lost:
+                self._breaker.failed(lost)
+            elif response is not None:
+                _tell(self._breaker, response)
+
+    @contextmanager
+    def _hops(
+        self, method: str, url: str, headers: dict[str, str], content: dict[str, Any]
+    ) -> Iterator[tuple[httpx2.Response, float]]:
         deadline = time.monotonic() + self.timeouts.total
         host = _host_of(url)
         for _hop in range(LONGEST_CHAIN + 1):
@@ -227,8 +256,11 @@ def _host_of(url: str) -> str:
         raise ContractBroken(f"not an address: {url[:200]!r}") from error
 
 
-def _seconds(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_DIGITS else None
+def _tell(breaker: Breaker, response: httpx2.Response) -> None:
+    if response.status_code == 429 or response.status_code >= 500:
+        breaker.failed(f"status {response.status_code}", seconds(response.headers.get("retry-after", "")))
+    else:
+        breaker.answered()
 
 
 def _is_this_machine(host: str) -> bool:
@@ -246,5 +278,5 @@ def _require_success(response: httpx2.Response) -> None:
         raise AuthFailed(f"the document was refused with status {status}")
     if status in {404, 410}:
         raise ContractBroken(f"the document is gone (status {status})")
-    wait_s = _seconds(response.headers.get("retry-after", ""))
+    wait_s = seconds(response.headers.get("retry-after", ""))
     raise Unavailable(f"the document came with status {status}", retry_after_s=wait_s)

@@ -20,13 +20,17 @@ from connectors.contract import OperatorAdapter
 from connectors.http import Network, trusted
 from connectors.operators.profiles import UnknownProfile
 from connectors.operators.registry import OperatorConfig, UsageConfig, load_operator
+from connectors.waiting import Breaker
 from portal import clock, daily
-from portal.billing import recovery, refunding, settlement, usage
+from portal.billing import captures, recovery, refunding, settlement, usage
 from portal.billing.config import is_pinned
+from portal.billing.drain import Drain
+from portal.billing.holding import Holding
 from portal.billing.operators import Operators, asking_its_operator
 from portal.billing.recovery import Recovery
 from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
+from portal.breakers import Breakers
 from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout.purchase import advance, resolve
 from portal.checkout.recovery import enqueue_forgotten
@@ -38,9 +42,12 @@ from portal.directory.lookup import LdapDirectory
 from portal.mail import sending
 from portal.mail.submission import MailServer
 from portal.migrations import schema
-from portal.outbox import Lease
+from portal.outbox import OPERATOR, Lease
 from portal.settings import Settings
 from portal.settings_faults import Fault, SettingsError
+
+GRACE_S = 5
+"""How long a web process that ends still carries purchases on."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +56,13 @@ class Installation:
 
     settings: Settings
     database: Database
+    breakers: Breakers
     directory: LdapDirectory
     merchants: Merchants
     operators: Operators
     storage: Storage
     mail: MailServer
+    holding: Holding
     owner: str
 
     @property
@@ -98,6 +107,11 @@ class Installation:
         return Recovery(self.database, self.operator, handlers, enqueue_forgotten)
 
     @property
+    def drains(self) -> list[Drain]:
+        """What the worker does in groups."""
+        return [captures.drain(self.operators)]
+
+    @property
     def rounds(self) -> list[Round]:
         """What the worker does at intervals."""
         head = partial(
@@ -119,13 +133,23 @@ class Installation:
     def carry_on(self, lease: Lease, patience_s: float) -> None:
         """Advance a purchase just accepted, waiting at most `patience_s` seconds for it.
 
-        What is not done by then goes on in this process; if the process dies, the lease runs out
-        and a worker takes over.
+        What is not done by then goes on in this process; if the process ends in order it is handed back
+        (`end`), if it dies the lease runs out, and a worker takes over.
         """
-        work = partial(run_leased, self.database, self.handlers, lease)
-        thread = threading.Thread(target=work, name=f"purchase {lease.subject}", daemon=True)
+        self.holding.take([lease])
+        thread = threading.Thread(target=self._carry_on, args=(lease,), name=f"purchase {lease.subject}", daemon=True)
         thread.start()
         thread.join(patience_s)
+
+    def _carry_on(self, lease: Lease) -> None:
+        try:
+            run_leased(self.database, self.handlers, lease)
+        finally:
+            self.holding.leave([lease])
+
+    def end(self, grace_s: float = GRACE_S) -> None:
+        """The process ends: purchases it carries on are done within `grace_s` seconds, or handed back to a worker."""
+        self.holding.end(grace_s)
 
     def close(self) -> None:
         """Give back every connection."""
@@ -142,14 +166,17 @@ def open_installation(settings: Settings) -> Installation:
     """
     network = _network(settings)
     database = _database(settings)
+    breakers = Breakers(database)
     return Installation(
         settings=settings,
         database=database,
+        breakers=breakers,
         directory=LdapDirectory(directory_config(settings)),
-        merchants=load_merchants(settings, network),
-        operators=_operators(settings, network, database),
+        merchants=load_merchants(settings, network, breakers.of),
+        operators=_operators(settings, network, database, breakers.of(OPERATOR)),
         storage=Storage(settings.path(settings.storage.url.removeprefix("file:"))),
         mail=_mail(settings),
+        holding=Holding(database),
         owner=worker_name(),
     )
 
@@ -185,14 +212,18 @@ def _database(settings: Settings) -> Database:
         raise SettingsError([Fault("portal.toml, [database] url", "database_url", {"detail": error})]) from error
 
 
-def _operators(settings: Settings, network: Network, database: Database) -> Operators:
+def _operators(settings: Settings, network: Network, database: Database, breaker: Breaker) -> Operators:
     config = operator_config(settings)
 
-    def make(profile: str) -> OperatorAdapter:
-        return load_operator(replace(config, profile=profile), network, lambda: clock.now())
+    def make(profile: str, way: Network) -> OperatorAdapter:
+        return load_operator(replace(config, profile=profile), way, lambda: clock.now())
 
+    watched = replace(network, breaker=breaker)
     try:
-        return Operators(database, config.profile, make, pinned=is_pinned(os.environ))
+        return Operators(
+            database, config.profile, partial(make, way=watched), partial(make, way=network),
+            pinned=is_pinned(os.environ),
+        )  # fmt: skip
     except UnknownProfile as error:
         known = {"known": ", ".join(error.known)}
         raise SettingsError([Fault("portal.toml, [operator] profile", "profile", known)]) from error

@@ -181,6 +181,9 @@ class CamaraOperator:
                 found = self.find(charge.key, datetime.now(UTC) - timedelta(days=2))
                 if isinstance(found, NotFound):
                     return Unknown("the operator knows the correlator, but its list does not show it yet", 2)
+                if isinstance(found, Unreachable):
+                    # Only the look-up was never heard: the operator has the payment.
+                    return Unknown(found.detail, found.retry_after_s)
                 return _as_asked(found, charge) if isinstance(found, OperatorCharge) else found
             return refusal(answer)
 
@@ -196,7 +199,11 @@ class CamaraOperator:
             answer = self._call(
                 "POST", f"{PAYMENTS}/{ref}/{step}", json={} if self._by_token else {"phoneNumber": self._line}
             )
-            return self._read(ref) if answer.status in {202, 409} else refusal(answer)
+            if answer.status not in {202, 409}:
+                return refusal(answer)
+            found = self._outcome(lambda: self._read(ref))
+            # The step itself was heard: what is unknown is only how it ended.
+            return Unknown(found.detail, found.retry_after_s) if isinstance(found, Unreachable) else found
 
         return self._outcome(ask)
 

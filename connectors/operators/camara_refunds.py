@@ -11,7 +11,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connectors.contract import ContractBroken, NotFound, OperatorCharge, OperatorRefund, RefundOutcome, Unknown
+from connectors.contract import (
+    ContractBroken,
+    NotFound,
+    OperatorCharge,
+    OperatorRefund,
+    RefundOutcome,
+    Unavailable,
+    Unknown,
+)
 from connectors.http import Answer
 from connectors.operators.camara_messages import Refund, number
 from connectors.operators.camara_refusals import already_exists, first_fault, refusal, required
@@ -45,12 +53,14 @@ class CamaraRefunds:
         if answer.status == 201:
             return self._as_asked(_refund(answer.json(), payment, amount_cents), payment, amount_cents, key)
         if already_exists(answer):
-            found = self.find(payment, key)
-            return (
-                Unknown("the operator knows the key, but does not show the refund", 2)
-                if isinstance(found, NotFound)
-                else found
-            )
+            try:
+                found = self.find(payment, key)
+            except Unavailable as error:
+                # Only the look-up was never heard: the operator has the refund.
+                return Unknown(error.detail, error.retry_after_s)
+            if isinstance(found, NotFound):
+                return Unknown("the operator knows the key, but does not show the refund", 2)
+            return found
         return refusal(answer)
 
     def find(self, payment: OperatorCharge, key: str) -> RefundOutcome | NotFound:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, func, select
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, func, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from connectors.contract import ChargeRequest
@@ -194,6 +194,35 @@ def move(
     if goes_on or more:
         ledger.post(session, _posting(session, charge, event, named), charge.about, goes_on, more)
     note(session, charge, event, evidence)
+
+
+def capture_many(session: Session, captured: Sequence[tuple[Charge, dict[str, Any]]]) -> None:
+    """Move reserved charges to `captured` and book it, as `move` does for one; each with its own evidence.
+
+    Raises:
+        MoveForbidden: one of them is not `reserved` any more.
+    """
+    at, ids = clock.now(), [charge.id for charge, _ in captured]
+    reserved = (Charge.state == "reserved") & Charge.captured_at.is_(None)
+    moved = session.scalars(
+        update(Charge).where(Charge.id.in_(ids), reserved).values(state="captured", captured_at=at)
+        .returning(Charge.id).execution_options(synchronize_session=False)
+    ).all()  # fmt: skip
+    if len(moved) < len(ids):
+        raise MoveForbidden(f"captured: {sorted(set(ids) - set(moved))} are not reserved")
+    ledger.post_many(
+        session,
+        [
+            (f"{charge.order_number} captured", charge.about,
+             [ledger.commitment("reserved", "", charge.amount_cents), ledger.charged(charge.whole)])
+            for charge, _ in captured
+        ],
+    )  # fmt: skip
+    events = [
+        {"charge_id": charge.id, "at": at, "event": "captured", "state": "captured", "evidence": evidence}
+        for charge, evidence in captured
+    ]
+    session.execute(insert(ChargeEvent), events)
 
 
 def _posting(session: Session, charge: Charge, event: str, named: str = "") -> str:

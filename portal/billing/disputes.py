@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connectors.contract import NotFound, OperatorAdapter, OperatorOutcome, RefundOutcome, Refused
-from portal import audit, clock, outbox
+from portal import audit, breakers, clock, outbox
 from portal import refusals as rules
 from portal.billing import charges, refunding, refunds
 from portal.billing.charges import Charge, ChargeEvent
@@ -103,6 +103,7 @@ def _settled_refund(said: dict[str, Any]) -> list[Choice]:
     return not_done if outcome == "NotFound" else []
 
 
+@breakers.asking_anyway()
 def look(
     database: Database, operator: OperatorAdapter, order_number: str
 ) -> OperatorOutcome | RefundOutcome | NotFound:

@@ -7,7 +7,7 @@ Source: docs/decisions/0017-a-ledger.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -104,20 +104,30 @@ def post(session: Session, posting: str, about: About, *parts: Mapping[str, int]
         ValueError: they do not sum to zero.
         IntegrityError: this posting was written before.
     """
+    post_many(session, [(posting, about, parts)])
+
+
+def post_many(session: Session, postings: Iterable[tuple[str, About, Iterable[Mapping[str, int]]]]) -> None:
+    """Write several postings by one statement. Raises like `post`."""
+    at = clock.now()
+    rows = [row for posting, about, parts in postings for row in _rows(posting, about, parts, at)]
+    if rows:
+        session.execute(insert(LedgerLine), rows)
+
+
+def _rows(posting: str, about: About, parts: Iterable[Mapping[str, int]], at: datetime) -> list[dict[str, object]]:
     lines: dict[str, int] = {}
     for part in parts:
         for account, cents in part.items():
             lines[account] = lines.get(account, 0) + cents
     if sum(lines.values()):
         raise ValueError(f"{posting}: {lines} does not sum to zero")
-    rows = [
+    return [
         {"posting": posting, "order_number": about.order_number, "account": account,
          "cost_centre": about.cost_centre if account == "expense" else "", "amount_cents": cents,
-         "currency": about.currency, "at": clock.now()}
+         "currency": about.currency, "at": at}
         for account, cents in lines.items() if cents
     ]  # fmt: skip
-    if rows:
-        session.execute(insert(LedgerLine), rows)
 
 
 def times_posted(session: Session, order_number: str, what: str) -> int:

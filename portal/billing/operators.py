@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from connectors.contract import ChargeFiles, ConnectorError, OperatorAdapter, Problem
 from connectors.operators.profiles import UnknownProfile, load_profile
-from portal import audit, logs, outbox
+from portal import audit, breakers, logs, outbox
 from portal.billing import operator_choice
 from portal.billing.charges import Charge
 from portal.database import Database, beside_others, one_at_a_time
@@ -79,13 +79,15 @@ class Operators:
         configured: the profile that the configuration names.
         pinned: the environment names it, so that nobody chooses another.
         make: the adapter of a profile's name; nothing is connected yet. Raises `UnknownProfile`.
+        try_out: the same, to be asked once whether it would do: what it answers says nothing of the one in force.
     """
 
     def __init__(
-        self, database: Database, configured: str, make: Callable[[str], OperatorAdapter], *, pinned: bool = False
-    ) -> None:
+        self, database: Database, configured: str, make: Callable[[str], OperatorAdapter],
+        try_out: Callable[[str], OperatorAdapter] | None = None, *, pinned: bool = False,
+    ) -> None:  # fmt: skip
         self.configured, self.pinned = configured, pinned
-        self._database, self._make = database, make
+        self._database, self._make, self._try_out = database, make, try_out or make
         self._lock = threading.Lock()
         self._held: dict[str, OperatorAdapter] = {configured: make(configured)}
 
@@ -138,7 +140,7 @@ class Operators:
 
     def foresee(self, profile: str) -> Prospect:
         """What choosing a profile ("" for the configured one) would meet now; charges nothing. Raises `UnknownProfile`."""
-        adapter = self._make(profile or self.configured)
+        adapter = self._try_out(profile or self.configured)
         try:
             with self._database.reading() as session:
                 self._require_rest(session, self._before(session), adapter.identity)
@@ -163,7 +165,7 @@ class Operators:
         if self.pinned:
             raise Refused("operator_pinned")
         try:
-            wanted = self._make(profile or self.configured)
+            wanted = self._try_out(profile or self.configured)
         except UnknownProfile as error:
             raise Refused("operator_unknown", name=profile, known=", ".join(error.known)) from error
         try:
@@ -195,6 +197,8 @@ class Operators:
         operator_choice.write(session, profile, actor)
         was = {"profile": chosen.profile if chosen else "", "operator": before.adapter.identity if before else ""}
         told = {"profile": profile, "operator": identity}
+        # Whether the one so far was away says nothing of the next.
+        breakers.forget(session, outbox.OPERATOR)
         audit.record(session, actor, "operator_chosen", profile or "portal.toml", before=was, after=told)
         log.info("operator_chosen", profile=profile, operator=identity, before=was["operator"])
 

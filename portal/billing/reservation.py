@@ -6,6 +6,7 @@ lost, the reservation is looked up by the charge's key before anything is sent a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,17 +66,19 @@ class InDoubt:
 
 
 Reservation = Reserved | NotReserved | InDoubt
+Then = Callable[[Session, Reservation], None]
 
 
 def reserve(
     database: Database, operator: OperatorAdapter, line: str, order_number: str, lease: Lease, *,
-    delivered: bool = False, offline_cents: int = 0,
+    delivered: bool = False, offline_cents: int = 0, then: Then = lambda _session, _reservation: None,
 ) -> Reservation:  # fmt: skip
     """One attempt to reserve, safe to repeat after any crash.
 
     Args:
         delivered: the order was delivered, and its reservation expired: what refuses it is a dispute.
         offline_cents: up to how much, in all, may wait for an operator that cannot be reached.
+        then: what follows from the outcome, in the transaction that keeps it.
 
     Raises:
         LeaseLost: somebody else has the task now.
@@ -84,7 +87,9 @@ def reserve(
         outbox.renew(session, lease)
         charge = charges.of_order(session, order_number)
         if charge.state != "new":
-            return Reserved() if charge.state == "reserved" else NotReserved("operator_denied")
+            known = Reserved() if charge.state == "reserved" else NotReserved("operator_denied")
+            then(session, known)
+            return known
         first = charge.sent_at is None
         if first:
             # Stored before the first byte leaves: whoever resumes knows that a look-up comes first.
@@ -102,15 +107,16 @@ def reserve(
     with database.transaction() as session:
         outbox.renew(session, lease)
         charge = charges.of_order(session, order_number)
+        reservation: Reservation
+        unheard = outcome.detail if first and isinstance(outcome, Unreachable) else None
         if delivered:
-            return _record_again(session, charge, outcome, first=first)
-        if (
-            first
-            and isinstance(outcome, Unreachable)
-            and offline.accept(session, charge, offline_cents, outcome.detail)
-        ):
-            return Reserved()
-        return _record(session, charge, outcome, first=first)
+            reservation = _record_again(session, charge, outcome, first=first)
+        elif unheard is not None and offline.accept(session, charge, offline_cents, unheard):
+            reservation = Reserved()
+        else:
+            reservation = _record(session, charge, outcome, first=first)
+        then(session, reservation)
+        return reservation
 
 
 def _note_sending_again(database: Database, lease: Lease, order_number: str) -> None:

@@ -40,16 +40,25 @@ def capture(database: Database, operator: OperatorAdapter, line: str, lease: Lea
         charge = _held_charge(database, lease)
     if charge.state != "reserved":
         return _close(database, lease, charge)
+    outcome = asked_to_capture(operator, charge, lease)
+    with database.transaction() as session:
+        return record_capture(session, lease, outcome)
+
+
+def asked_to_capture(operator: OperatorAdapter, charge: Charge, lease: Lease) -> OperatorOutcome | NotFound:
+    """What the operator says of a reserved charge that it is asked to capture; after a first attempt it looks first."""
     outcome: OperatorOutcome | NotFound | None = None
     if lease.attempts > 1:
         outcome = operator.status(charge.operator_ref)
     if outcome is None or (isinstance(outcome, OperatorCharge) and outcome.state == "reserved"):
         outcome = operator.confirm(charge.operator_ref)
-    if _is_unknown_there(outcome):
-        outcome = _looked_up(operator, charge)
-    with database.transaction() as session:
-        outbox.renew(session, lease)
-        return _record_capture(session, lease, charges.of_order(session, lease.subject), outcome)
+    return _looked_up(operator, charge) if _is_unknown_there(outcome) else outcome
+
+
+def record_capture(session: Session, lease: Lease, outcome: OperatorOutcome | NotFound) -> None:
+    """Keep what the operator has answered, and end the task or put it back. Raises `LeaseLost`."""
+    outbox.renew(session, lease)
+    return _record_capture(session, lease, charges.of_order(session, lease.subject), outcome)
 
 
 def _record_capture(session: Session, lease: Lease, charge: Charge, outcome: OperatorOutcome | NotFound) -> None:

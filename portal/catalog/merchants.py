@@ -6,7 +6,7 @@ A connector that cannot be loaded never stops the portal: its offers are left al
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,7 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 from connectors.contract import ConnectorError, ContractBroken, MerchantConnector
 from connectors.http import Network
 from connectors.merchants.registry import ConnectorBroken, LoadedMerchant, load_merchant
+from connectors.waiting import Breaker
 from portal import logs
+from portal.outbox import merchant_lane
 from portal.refusals import Refused
 from portal.settings import Settings
 
@@ -48,13 +50,14 @@ class Merchants:
         return self.loaded[key]
 
 
-def load_merchants(settings: Settings, network: Network) -> Merchants:
-    """Load every configured merchant."""
+def load_merchants(settings: Settings, network: Network, breaker: Callable[[str], Breaker] | None = None) -> Merchants:
+    """Load every configured merchant; `breaker` makes what a lane's exchanges ask and tell."""
     merchants = Merchants()
     for key, section in settings.merchants.items():
         secrets = {name: secret.get_secret_value() for name, secret in section.secrets.items()}
+        way = dataclasses.replace(network, breaker=breaker(merchant_lane(key)) if breaker else None)
         try:
-            merchants.loaded[key] = load_merchant(section.connector, key, section.base_url, secrets, network)
+            merchants.loaded[key] = load_merchant(section.connector, key, section.base_url, secrets, way)
         except ConnectorBroken as error:
             log.error("connector_broken", merchant=key, connector=section.connector, detail=str(error))
             merchants.broken[key] = error

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from connectors.contract import ConnectorError, OperatorCharge
-from portal import clock, outbox
+from portal import breakers, clock, outbox
 from portal.billing import orphans, write_offs
 from portal.billing.charges import Charge
 from portal.catalog.merchants import asking, checked
@@ -84,6 +84,7 @@ class _Theirs:
     reserved: list[OperatorCharge] = field(default_factory=list)
 
 
+@breakers.asking_anyway()
 def compare(means: Means, period: Period = EVER, step: Callable[[], None] = lambda: None) -> Books:
     """Read all books of a period and compare them; a book that cannot be read is a difference.
 

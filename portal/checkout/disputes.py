@@ -126,4 +126,4 @@ def decide(session: Session, actor: str, order: Order, choice: Choice, reason: s
     order.reason = None
     prepared = any(event.event == "prepared" for event in events(session, order))
     orders.move(session, order, "waited_for_again" if prepared else "asked_again", said)
-    outbox.enqueue(session, "purchase", order.number)
+    outbox.enqueue(session, "purchase", order.number, lane=outbox.merchant_lane(order.merchant))

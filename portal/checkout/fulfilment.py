@@ -34,7 +34,7 @@ from portal.catalog.merchants import checked
 from portal.checkout import orders, outcomes
 from portal.checkout.orders import DeliveryRow, Order
 from portal.checkout.quotes import check_quote, keep_quote
-from portal.checkout.steps import Means, Wait, doubt, fail
+from portal.checkout.steps import Ended, Means, Wait, doubt, fail
 from portal.checkout.storage import Stored
 from portal.outbox import Lease, LeaseLost
 from portal.refusals import Reason, Refused
@@ -49,7 +49,7 @@ DISK_DEADLINE = timedelta(hours=72)
 Answer = TypeVar("Answer")
 
 
-def fulfil(means: Means, number: str, lease: Lease) -> Wait | None:
+def fulfil(means: Means, number: str, lease: Lease) -> Wait | Ended | None:
     """Step 3: order from the merchant, or find out what became of an order already sent."""
     merchant = _merchant(means, number)
     if merchant is None:
@@ -70,13 +70,16 @@ def fulfil(means: Means, number: str, lease: Lease) -> Wait | None:
         if not first and merchant.manifest.capabilities.idempotent == "none":
             found = Unknown("the merchant does not know the key, and a repeat could order twice")
         else:
+            if not first:
+                # Looking up takes time: whoever lost the task meanwhile must not send.
+                _renew(means, lease)
             found = _answer(
                 lambda: merchant.connector.fulfil(quote, order.key, order.number, order.gross_cents), first=first
             )
     return _record(means, order, merchant, lease, found)
 
 
-def collect(means: Means, number: str, lease: Lease) -> Wait | None:
+def collect(means: Means, number: str, lease: Lease) -> Wait | Ended | None:
     """An order the merchant is preparing: ask where it stands."""
     merchant = _merchant(means, number)
     if merchant is None:
@@ -90,7 +93,7 @@ def collect(means: Means, number: str, lease: Lease) -> Wait | None:
     return _record(means, order, merchant, lease, outcome)
 
 
-def deliver(means: Means, order: Order, merchant: LoadedMerchant, lease: Lease) -> Wait | None:
+def deliver(means: Means, order: Order, merchant: LoadedMerchant, lease: Lease) -> Wait | Ended | None:
     """Step 4: fetch the content, check it, store it with its hash; the charge may then be captured."""
     delivery = outcomes.from_json(order.outcome or {}).delivery
     stored: Stored | None = None
@@ -103,22 +106,28 @@ def deliver(means: Means, order: Order, merchant: LoadedMerchant, lease: Lease) 
             log.error("delivery_not_stored", order=order.number, detail=str(error))
             return _undelivered(means, order.number, lease, f"{type(error).__name__}: {error}", DISK_DEADLINE)
     try:
-        _keep_delivery(means, order.number, lease, stored)
+        with means.database.transaction() as session:
+            _delivered(session, orders.by_number(session, order.number), stored, lease)
     except (LeaseLost, SQLAlchemyError) as error:
         if stored and not getattr(error, "connection_invalidated", False):
             means.storage.drop(stored)
         raise
-    log.info("order_delivered", order=order.number, kind=delivery.kind)
-    return None
+    return Ended()
 
 
-def _keep_delivery(means: Means, number: str, lease: Lease, stored: Stored | None) -> None:
+def _delivered(session: Session, order: Order, stored: Stored | None, lease: Lease) -> None:
+    """The order has what was bought: it is wanted on the invoice, and nothing is left to do for it."""
+    outbox.finish(session, lease)
+    row = _delivery_row(order, stored)
+    session.add(row)
+    orders.move(session, order, "delivered", {"sha256": row.sha256})
+    charges.want_capture(session, order.number)
+    log.info("order_delivered", order=order.number, kind=row.kind)
+
+
+def _renew(means: Means, lease: Lease) -> None:
     with means.database.transaction() as session:
         outbox.renew(session, lease)
-        order = orders.by_number(session, number)
-        session.add(_delivery_row(order, stored))
-        orders.move(session, order, "delivered", {"sha256": stored.sha256 if stored else ""})
-        charges.want_capture(session, number)
 
 
 def _merchant(means: Means, number: str) -> LoadedMerchant | None:
@@ -150,7 +159,7 @@ def _answer(ask: Callable[[], Answer], *, first: bool = False) -> Answer | NotDo
 
 def _record(
     means: Means, order: Order, merchant: LoadedMerchant, lease: Lease, outcome: Outcome | NotFound
-) -> Wait | None:
+) -> Wait | Ended | None:
     with means.database.transaction() as session:
         outbox.renew(session, lease)
         order = orders.by_number(session, order.number)
@@ -162,6 +171,10 @@ def _record(
                 return None
             order.outcome = outcomes.to_json(outcome)
             orders.note(session, order, "fulfilled", evidence)
+            if not isinstance(outcome.delivery, Document):
+                # Nothing has to be fetched: outcome and delivery are one commit.
+                _delivered(session, order, None, lease)
+                return Ended()
         elif isinstance(outcome, Pending):
             return _prepare(session, order, outcome)
         elif isinstance(outcome, NotDone):

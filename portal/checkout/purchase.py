@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy.orm import Session
+
 from portal import clock, logs, outbox
 from portal.billing import charges
-from portal.billing.reservation import InDoubt, NotReserved, reserve
+from portal.billing.reservation import InDoubt, NotReserved, Reservation, reserve
 from portal.checkout import orders
 from portal.checkout.fulfilment import collect, fulfil
-from portal.checkout.steps import Means, Step, Wait, doubt, fail
+from portal.checkout.steps import Ended, Means, Step, Wait, doubt, fail
 from portal.outbox import Lease
 from portal.refusals import Reason
 
@@ -34,6 +36,8 @@ def advance(means: Means, number: str, lease: Lease) -> None:
                 outbox.finish(session, lease)
             return
         wait = step(means, number, lease)
+        if isinstance(wait, Ended):
+            return
         if wait:
             return _put_back(means, number, lease, wait)
 
@@ -43,11 +47,15 @@ def resolve(means: Means, number: str, lease: Lease) -> None:
     with means.database.reading() as session:
         state = orders.by_number(session, number).state
     wait = reserve_amount(means, number, lease) if state == "accepted" else None
-    _put_back(means, number, lease, wait or Wait("", 0))
+    if wait:
+        return _put_back(means, number, lease, wait)
+    with means.database.transaction() as session:
+        return outbox.postpone(session, lease, 0)
 
 
 def _put_back(means: Means, number: str, lease: Lease, wait: Wait) -> None:
-    delay = outbox.back_off_s(lease.attempts) if wait.delay_s is None else wait.delay_s
+    # A wish of no time at all is none: it must not make a loop.
+    delay = wait.delay_s or outbox.back_off_s(lease.attempts)
     with means.database.transaction() as session:
         outbox.postpone(session, lease, delay, wait.detail)
     log.info("order_waits", order=number, delay_s=round(delay, 1), detail=wait.detail)
@@ -55,24 +63,34 @@ def _put_back(means: Means, number: str, lease: Lease, wait: Wait) -> None:
 
 def reserve_amount(means: Means, number: str, lease: Lease) -> Wait | None:
     """Step 2: the operator keeps the amount."""
-    reservation = reserve(
-        means.database, means.operator, means.line, number, lease, offline_cents=means.offline_cents
+    waits: Wait | None = None
+
+    def settle(session: Session, reservation: Reservation) -> None:
+        nonlocal waits
+        waits = _settle(session, number, lease, reservation)
+
+    reserve(
+        means.database, means.operator, means.line, number, lease, offline_cents=means.offline_cents, then=settle
     )  # fmt: skip
-    with means.database.transaction() as session:
-        outbox.renew(session, lease)
-        order = orders.by_number(session, number)
-        if isinstance(reservation, NotReserved):
-            charge = charges.of_order(session, number)
-            if charge.state == "disputed":
-                doubt(session, order, reservation.code, {})
-            else:
-                fail(session, order, Reason(reservation.code), {}, void=charge.state == "new")
-        elif isinstance(reservation, InDoubt):
-            if clock.now() - order.created_at < RESERVE_DEADLINE:
-                return Wait(reservation.detail, reservation.retry_after_s)
-            fail(session, order, Reason("operator_silent"), {"detail": reservation.detail})
+    return waits
+
+
+def _settle(session: Session, number: str, lease: Lease, reservation: Reservation) -> Wait | None:
+    """What the reservation means for the order, kept with it."""
+    order = orders.by_number(session, number)
+    if isinstance(reservation, NotReserved):
+        charge = charges.of_order(session, number)
+        if charge.state == "disputed":
+            doubt(session, order, reservation.code, {})
         else:
-            orders.move(session, order, "reserved", {})
+            fail(session, order, Reason(reservation.code), {}, void=charge.state == "new")
+    elif isinstance(reservation, InDoubt):
+        if clock.now() - order.created_at < RESERVE_DEADLINE:
+            return Wait(reservation.detail, reservation.retry_after_s)
+        fail(session, order, Reason("operator_silent"), {"detail": reservation.detail})
+    else:
+        orders.move(session, order, "reserved", {})
+        outbox.renew(session, lease, lane=outbox.merchant_lane(order.merchant))
     return None
 
 

@@ -46,7 +46,12 @@ class Wait:
     delay_s: float | None = None
 
 
-Step = Callable[[Means, str, Lease], Wait | None]
+@dataclass(frozen=True)
+class Ended:
+    """The order is delivered, and its task ended in the same transaction."""
+
+
+Step = Callable[[Means, str, Lease], Wait | Ended | None]
 
 
 def fail(session: Session, order: Order, reason: Reason, evidence: dict[str, object], *, void: bool = True) -> None:

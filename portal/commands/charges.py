@@ -10,7 +10,7 @@ from typing import Any
 import click
 from sqlalchemy import func, select
 
-from portal import money, words
+from portal import breakers, money, words
 from portal.billing import charges as rules
 from portal.billing import refunds, write_offs
 from portal.billing.charges import Charge
@@ -72,7 +72,7 @@ def list_charges(state: str, as_json: bool) -> None:
 @charges.command(help=say("Do now everything that is due: carry on, capture, void, refund."))
 @json_option
 def push(as_json: bool) -> None:
-    with opened() as installation:
+    with opened() as installation, breakers.asking_anyway():
         done = 0
         while work_once(installation.database, installation.owner, installation.handlers):
             done += 1

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from connectors.contract import ConnectorError, Problem
 from connectors.operators.profiles import UnknownProfile, load_profile
-from portal import clock, daily
+from portal import breakers, clock, daily
 from portal.billing import operator_choice
 from portal.billing.operators import name_of
 from portal.catalog.merchants import asking, checked
@@ -51,7 +51,7 @@ def register(group: click.Group) -> None:
 @click.command(help=say("Connect to everything configured and say what is wrong and what to do."))
 @json_option
 def check(as_json: bool) -> None:
-    with opened(current=False) as installation:
+    with opened(current=False) as installation, breakers.asking_anyway():
         lines = list(_everything(installation))
     if as_json:
         click.echo(json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=2))
@@ -78,7 +78,26 @@ def _everything(installation: Installation) -> Iterator[Line]:
         yield Line(finding.ok, say("Directory"), findings.found(finding, say), findings.remedy(finding, say))
     yield from _operator(installation)
     yield from _merchants(installation)
+    yield from _away(installation)
     yield _mail(installation)
+
+
+def _away(installation: Installation) -> Iterator[Line]:
+    """Who is left in peace by the workers and pages, and still does not answer."""
+    try:
+        with installation.database.reading() as session:
+            found = breakers.standing(session)
+    except SQLAlchemyError:
+        return
+    zone = installation.settings.portal.zone
+    for each in found:
+        key = each.lane.partition(":")[2]
+        words = say(
+            "no answer since %(since)s (%(detail)s); asked again at %(next)s.", detail=each.detail,
+            since=f"{each.since.astimezone(zone):%Y-%m-%d %H:%M:%S}", next=f"{each.next_attempt.astimezone(zone):%H:%M:%S}",
+        )  # fmt: skip
+        remedy = say("Nothing is lost: what waits goes on by itself at the first answer.")
+        yield Line(False, say("Merchant %(key)s", key=key) if key else say("Operator"), words, remedy)
 
 
 def _database(installation: Installation) -> Iterator[Line]:
@@ -90,7 +109,10 @@ def _database(installation: Installation) -> Iterator[Line]:
             return
         daily.prove_writable(installation.database)
         with installation.database.reading() as session:
-            oldest = session.scalar(select(func.min(Task.due_at)).where(Task.done_at.is_(None)))
+            # What waits for somebody who is away waits for no worker.
+            away = [found.lane for found in breakers.standing(session)]
+            due = select(func.min(Task.due_at)).where(Task.done_at.is_(None), Task.lane.not_in(away))
+            oldest = session.scalar(due)
             undelivered = messages.undelivered(session, timedelta(days=1))
     except SQLAlchemyError as error:
         found = unusable(error) if isinstance(error, DBAPIError) else ""

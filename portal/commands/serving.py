@@ -17,7 +17,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from portal import create_app, logs
-from portal.billing.worker import run_worker
+from portal.billing.worker import THREADS, run_worker
 from portal.commands.context import opened, read_settings
 from portal.commands.ending import BAD_USAGE, stop
 from portal.commands.language import say
@@ -60,7 +60,7 @@ def serve(bind: str, processes: int, threads: int) -> None:
 
 
 @click.command(help=say("Work through the outbox: purchases to carry on, charges to capture or void."))
-@click.option("--threads", default=2, show_default=True, help=say("Tasks worked on at a time."))
+@click.option("--threads", default=THREADS, show_default=True, help=say("Tasks worked on at a time."))
 def worker(threads: int) -> None:
     _work(threads)
 
@@ -80,13 +80,19 @@ def serve_until_stopped(settings: Settings, bind: str = "", processes: int = 2, 
             {
                 "bind": bind, "workers": processes, "threads": threads,
                 "worker_class": "gthread", "proc_name": "guichet", "graceful_timeout": 20, "timeout": 60,
-                "loglevel": "warning", "control_socket_disable": True,
+                "loglevel": "warning", "control_socket_disable": True, "worker_exit": _hand_back,
             }
         ).run()  # fmt: skip
     finally:
         # Web processes are forks that leave through here too; the worker is not theirs to end.
         if os.getpid() == parent:
             _stop_worker(worker_id, ended)
+
+
+def _hand_back(_server: object, web_process: Any) -> None:
+    """A web process ends: what it carries on beyond its requests must not wait until a lease runs out."""
+    if web_process.wsgi is not None:
+        web_process.wsgi.extensions["guichet"].end()
 
 
 def _require_free(bind: str) -> None:
@@ -134,7 +140,7 @@ def _leave_after_work(parent: int) -> NoReturn:
         os._exit(code)
 
 
-def _work(threads: int = 2, parent: int = 0) -> None:
+def _work(threads: int = THREADS, parent: int = 0) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
@@ -143,7 +149,9 @@ def _work(threads: int = 2, parent: int = 0) -> None:
     with opened() as installation:
         logs.configure()
         log.info("worker_started", owner=installation.owner)
-        run_worker(installation.database, installation.handlers, stop, threads, installation.rounds)
+        run_worker(
+            installation.database, installation.handlers, stop, threads, installation.rounds, installation.drains
+        )
         log.info("worker_ended", owner=installation.owner)
 
 

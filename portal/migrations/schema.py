@@ -23,6 +23,7 @@ ROOMS_WITH_TABLES = (
     "portal.billing.operator_choice",
     "portal.billing.refunds",
     "portal.billing.turns",
+    "portal.breakers",
     "portal.catalog.offers",
     "portal.checkout.orders",
     "portal.checkout.quotes",

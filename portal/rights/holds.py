@@ -241,6 +241,26 @@ def capture_holds(session: Session, order_number: str) -> None:
         kept.state, kept.at = "captured", clock.now()
 
 
+def capture_many(session: Session, order_numbers: Sequence[str]) -> None:
+    """What several orders held is spent: each counter is changed once."""
+    spent = session.execute(
+        update(Hold).where(Hold.order_number.in_(order_numbers), Hold.state == "held")
+        .values(state="captured", at=clock.now()).returning(Hold.ceiling_use_id, Hold.amount_cents)
+        .execution_options(synchronize_session=False)
+    ).all()  # fmt: skip
+    by_use: dict[int, int] = {}
+    for use_id, cents in spent:
+        by_use[use_id] = by_use.get(use_id, 0) + cents
+    # In one order for everybody, or two groups could wait for each other.
+    for use_id, cents in sorted(by_use.items()):
+        session.execute(
+            update(CeilingUse)
+            .where(CeilingUse.id == use_id)
+            .values(held_cents=CeilingUse.held_cents - cents, captured_cents=CeilingUse.captured_cents + cents)
+            .execution_options(synchronize_session=False)
+        )
+
+
 def release_holds(session: Session, order_number: str) -> None:
     """What an order held is free again, and what an allowance had added for it is gone."""
     for kept in _holds(session, order_number, "held"):

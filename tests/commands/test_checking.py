@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from demo.certificates import Authority
-from portal import clock, outbox
+from portal import breakers, clock, outbox
 
 
 def wrong(lines):
@@ -174,3 +174,25 @@ def test_the_terminal_speaks_french(furnished):
     )  # fmt: skip
 
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Tout va bien."), done.stderr
+
+
+def test_it_says_who_has_been_away_and_asks_anyway(furnished, installation, company):
+    lane = installation.breakers.of(outbox.OPERATOR)
+    company.operator.fault = "down"
+    for _ in range(breakers.THRESHOLD):
+        lane.failed("ConnectError")
+
+    with installation.database.transaction() as session:
+        outbox.enqueue(session, "capture", "G-1")
+        session.get_one(outbox.Task, 1).due_at = clock.now() - timedelta(minutes=11)
+
+    said = wrong(furnished.json("check", code=1))
+    assert any("no answer since" in found for _subject, found, _remedy in said)
+    assert not any(subject == "Worker" for subject, _found, _remedy in said)
+    with installation.database.transaction() as session:
+        session.delete(session.get_one(outbox.Task, 1))
+    company.operator.fault = None
+
+    assert wrong(furnished.json("check")) == []
+    with installation.database.reading() as session:
+        assert breakers.standing(session) == []

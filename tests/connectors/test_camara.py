@@ -9,7 +9,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask, Response, jsonify
 
-from connectors.contract import ChargeItem, ContractBroken, NotFound, OperatorCharge, Refused, Unknown, Unreachable
+from connectors.contract import (
+    ChargeItem,
+    ContractBroken,
+    NotFound,
+    OperatorCharge,
+    Refused,
+    Unavailable,
+    Unknown,
+    Unreachable,
+)
+from connectors.http import Answer
 from connectors.operators import camara_messages
 from connectors.operators.camara import SCOPE, CamaraOperator
 from connectors.operators.tokens import Tokens
@@ -417,3 +427,74 @@ def test_a_token_that_ends_between_the_steps_is_renewed_unnoticed(line):
 
     assert line.adapter.confirm(ref).state == "captured"
     assert line.statuses("/confirm") == [401, 202]
+
+
+@pytest.fixture
+def unread(line, monkeypatch):
+    """From the next answer but one on, nothing is sent any more, as when a breaker opens in the middle of a step."""
+
+    def after(count):
+        plain, left = line.http.request, iter(range(count))
+
+        def request(method, url, **content):
+            if next(left, None) is None:
+                raise Unavailable("known to be away", retry_after_s=9)
+            return plain(method, url, **content)
+
+        monkeypatch.setattr(line.http, "request", request)
+
+    return after
+
+
+def test_a_step_that_was_heard_is_in_doubt_when_its_end_cannot_be_read(line, unread):
+    bought = line.adapter.prepare(charge())
+    unread(1)
+
+    outcome = line.adapter.confirm(bought.ref)
+
+    assert outcome == Unknown("known to be away", 9)
+    assert line.server.book.get(bought.ref).state == "succeeded"
+
+
+def test_a_known_correlator_is_in_doubt_when_it_cannot_be_looked_up(line, unread):
+    wanted = charge()
+    line.adapter.prepare(wanted)
+    line.server.repeats = 409
+    unread(1)
+
+    assert line.adapter.prepare(wanted) == Unknown("known to be away", 9)
+
+
+def test_a_refund_that_is_known_is_in_doubt_when_it_cannot_be_looked_up(line, monkeypatch):
+    bought, plain = line.adapter.charge(charge()), line.http.request
+
+    def request(method, url, **content):
+        if not url.endswith("/refunds"):
+            return plain(method, url, **content)
+        if method == "POST":
+            return Answer(409, {}, json.dumps(_error(409, "ALREADY_EXISTS")).encode())
+        raise Unavailable("known to be away", retry_after_s=9)
+
+    monkeypatch.setattr(line.http, "request", request)
+
+    assert line.adapter.refund(bought.ref, 100, "key") == Unknown("known to be away", 9)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_list_that_asks_for_a_wait_says_how_long(status, answering_operator):
+    adapter = answering_operator(status, {"Retry-After": "40"})
+
+    assert adapter.find("key", LONG_AGO) == Unreachable(f"the list of payments came with status {status}", 40)
+
+
+@pytest.fixture
+def answering_operator(answering):
+    def start(status, headers):
+        app = Flask("busy")
+        app.post("/oauth2/token", endpoint="token")(
+            lambda: jsonify(access_token="t", token_type="Bearer", expires_in=300)
+        )
+        app.get(PAYMENTS, endpoint="list")(lambda: ("", status, headers))
+        return adapter_for(answering(app))[1]
+
+    return start

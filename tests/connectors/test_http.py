@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask, Response, redirect, request
@@ -194,6 +196,7 @@ def test_a_document_comes_whole_or_not_at_all(status, error, answering):
 
 @pytest.mark.parametrize(("said", "seconds"), [
     ("3", 3), ("", None), ("-1", None), ("²", None), ("9" * 400, None), ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+    ("Fri, 31 Feb 2098 07:28:00 GMT", None), ("Thu, 01 Jan 2099 00:00:00 GMT", 999_999),
 ])  # fmt: skip
 def test_a_wait_asked_for_is_a_small_number_of_seconds_or_nothing(said, seconds, answering):
     app = Flask("busy")
@@ -201,6 +204,65 @@ def test_a_wait_asked_for_is_a_small_number_of_seconds_or_nothing(said, seconds,
     url = answering(app)
 
     assert GuardedClient([host_of(url)], timeouts=QUICK).request("GET", url).retry_after_s == seconds
+
+
+def test_a_wait_may_be_given_as_the_time_it_ends(answering):
+    app = Flask("busy")
+    ends = (datetime.now(UTC) + timedelta(seconds=90)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    app.get("/")(lambda: ("", 503, {"Retry-After": ends}))
+    url = answering(app)
+
+    assert 60 < GuardedClient([host_of(url)], timeouts=QUICK).request("GET", url).retry_after_s <= 90
+
+
+class Told:
+    """What a breaker was asked and told, in order."""
+
+    def __init__(self, away=False):
+        self.heard, self.away = [], away
+
+    def before(self):
+        self.heard.append("before")
+        if self.away:
+            raise Unavailable("away")
+
+    def answered(self):
+        self.heard.append("answered")
+
+    def failed(self, detail, retry_after_s=None):
+        self.heard.append(("failed", retry_after_s))
+
+
+@pytest.mark.parametrize(("path", "end"), [
+    ("ok", "answered"), ("missing", "answered"), ("busy", ("failed", 7)), ("broken", ("failed", None)),
+    ("mute", ("failed", None)),
+])  # fmt: skip
+def test_a_breaker_hears_of_every_exchange(path, end, answering, speaking):
+    app = Flask("moody")
+    answers = {"ok": "yes", "busy": ("", 429, {"Retry-After": "7"}), "broken": ("", 502), "missing": ("", 404)}
+    app.get("/<path>")(lambda path: answers[path])
+    url = speaking(b"HTTP/1.1 200 OK\r\n", 1) if path == "mute" else answering(app)
+    told = Told()
+    client = GuardedClient([host_of(url)], Network(breaker=told), QUICK)
+
+    with contextlib.suppress(UnknownOutcome):
+        client.request("GET", f"{url}/{path}")
+    with contextlib.suppress(UnknownOutcome, Unavailable, ContractBroken):
+        client.download(f"{url}/{path}", io.BytesIO())
+
+    assert told.heard == ["before", end] * 2
+
+
+def test_nothing_is_sent_to_whom_the_breaker_says_is_away(answering):
+    app, heard = Flask("heard"), []
+    app.get("/")(lambda: heard.append(1) or "yes")
+    url = answering(app)
+    told = Told(away=True)
+
+    with pytest.raises(Unavailable):
+        GuardedClient([host_of(url)], Network(breaker=told), QUICK).request("GET", url)
+
+    assert (heard, told.heard) == ([], ["before"])
 
 
 def test_what_a_log_may_hold_of_an_answer_is_nothing_it_says(answering):

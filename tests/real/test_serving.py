@@ -12,8 +12,13 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
 from demo.companies import COMPANIES
+from portal.checkout import orders
+from portal.checkout.books import compare
+from portal.outbox import Task
+from tests.conftest import Visitor
 from tests.real.slapd import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -157,3 +162,95 @@ def test_a_process_that_found_its_database_ready_carries_a_purchase_on(installat
         return "state-delivered" in buyer.get(f"/purchases/{number}")
 
     assert wait_until(delivered, 60)
+
+
+class Answered:
+    """An answer of the running server as the test client gives one."""
+
+    def __init__(self, answer):
+        self.status_code, self._text = answer.status_code, answer.text
+
+    def get_data(self, as_text):
+        assert as_text
+        return self._text
+
+
+class Remote:
+    """The running server behind the methods of the test client."""
+
+    def __init__(self, client):
+        self._client = client
+
+    def get(self, address, follow_redirects):
+        return Answered(self._client.get(address, follow_redirects=follow_redirects))
+
+    def post(self, address, data, follow_redirects):
+        return Answered(self._client.post(address, data=data, follow_redirects=follow_redirects))
+
+
+@pytest.fixture
+def remote_buyer(app, server):
+    someone = Visitor(app)
+    with httpx2.Client(base_url=server.url, timeout=30) as client:
+        someone.client = Remote(client)
+        someone.sign_in("chloe.lefevre")
+        yield someone
+
+
+def test_what_a_server_carried_on_when_it_was_told_to_end_is_handed_back_at_once(
+    remote_buyer, server, installation, company, work
+):
+    token = remote_buyer.ask_price("registre-kbis", siren=SIREN)
+    company.merchants.set_fault("registre", "hang")
+    number = remote_buyer.confirm(token)
+    with installation.database.reading() as session:
+        task = session.scalars(select(Task).filter_by(kind="purchase")).one()
+    assert (task.subject, task.attempts) == (number, 0)
+    assert task.owner
+
+    os.kill(server.process.pid, signal.SIGTERM)
+    assert server.process.wait(25) == 0
+
+    with installation.database.reading() as session:
+        left = session.get_one(Task, task.id)
+    assert (left.owner, left.lease_until) == ("", None)
+    assert left.fence > task.fence
+    company.merchants.set_fault("registre", None)
+    wait_until(lambda: work() and remote_delivered(installation, number), 30)
+    assert remote_delivered(installation, number)
+    assert len(company.merchants.book.orders()) == 1
+    assert compare(installation.means).differences == []
+
+
+def remote_delivered(installation, number):
+    with installation.database.reading() as session:
+        return orders.by_number(session, number).state == "delivered"
+
+
+def test_a_worker_told_to_end_finishes_or_hands_back_what_it_holds(installation, buyer, company, tmp_path, work):
+    """A backlog, a worker in the middle of it, SIGTERM: nothing is left leased and nothing is charged twice."""
+    numbers = [buyer.confirm(buyer.ask_price("registre-kbis", siren=SIREN)) for _ in range(12)]
+    company.operator.fault = "slow"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
+    environment |= {"PORTAL_CONFIG": str(tmp_path / "portal.toml"), "PYTHONPATH": str(ROOT)}
+    with (tmp_path / "worker.log").open("wb") as log:
+        worker = subprocess.Popen([sys.executable, "-m", "portal", "worker"], env=environment, stderr=log, cwd=ROOT)
+
+    def held():
+        with installation.database.reading() as session:
+            return session.scalars(select(Task).where(Task.owner != "", Task.done_at.is_(None))).all()
+
+    assert wait_until(held)
+    worker.terminate()
+    assert worker.wait(25) == 0
+
+    assert held() == []
+    company.operator.fault = None
+    assert wait_until(lambda: work() or not open_tasks(installation))
+    assert sorted(line.state for line in company.operator.book.charges()) == ["succeeded"] * len(numbers)
+    assert compare(installation.means).differences == []
+
+
+def open_tasks(installation):
+    with installation.database.reading() as session:
+        return session.scalars(select(Task.id).where(Task.done_at.is_(None))).all()
