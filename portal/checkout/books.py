@@ -24,7 +24,8 @@ from portal.checkout.orders import Order
 from portal.checkout.steps import Means
 from portal.checkout.verification import Breach
 
-CLOCK_TOLERANCE = timedelta(days=1)
+CLOCK_TOLERANCE = timedelta(days=3)
+"""Their clock may differ from ours, and ours may have been set back by two days between two steps."""
 REFUNDS = "operator refunds"
 
 Book = dict[str, int]
