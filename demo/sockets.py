@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import struct
 import threading
 from typing import Any
 
@@ -17,6 +19,16 @@ class _Handler(WSGIRequestHandler):
     def setup(self) -> None:
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().setup()
+
+    def handle(self) -> None:
+        """One client; a connection that a fault has closed under us is no news."""
+        with contextlib.suppress(OSError, ValueError):
+            super().handle()
+
+    def finish(self) -> None:
+        """Its end."""
+        with contextlib.suppress(OSError, ValueError):
+            super().finish()
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Requests are of no interest on the terminal."""
@@ -67,3 +79,12 @@ def cut_connection() -> None:
     connection = request.environ["werkzeug.socket"]
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
+
+
+def reset_connection() -> None:
+    """Reset the client's connection (TCP RST), as a firewall or a dying machine does."""
+    connection = request.environ["werkzeug.socket"]
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # Readers and writers of this request still refer to the socket, and would keep it open.
+        os.close(connection.detach())
