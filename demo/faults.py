@@ -145,10 +145,10 @@ def befall(app: Flask, faults: Faults, step: Callable[[], str]) -> None:
 def broken(faults: Faults, name: str, meant: Response | None = None) -> Response:
     """The answer under a fault; `meant` is what the server would have said, had it been left in peace."""
     if name == "reset":
-        faults.one_of((cut_connection, reset_connection))()
+        return faults.one_of((cut_connection, reset_connection))()
     elif name == "hang":
         time.sleep(faults.one_of(faults.hang_s))
-        cut_connection()
+        return cut_connection()
     elif name == "error500":
         return _refusal(500, "INTERNAL", "Internal error")
     elif name == "unauthorized":
@@ -158,15 +158,15 @@ def broken(faults: Faults, name: str, meant: Response | None = None) -> Response
         limited.headers["Retry-After"] = "1"
         return limited
     elif name == "malformed":
-        text = meant.get_data(as_text=True) if meant and not meant.is_streamed else ""
-        status = meant.status_code if meant else 200
-        return Response(text[: len(text) // 2] or '{"paymentId": ', status=status, mimetype="application/json")
+        whole = meant.get_data() if meant and not meant.is_streamed else b""
+        status, kind = (meant.status_code, meant.mimetype) if meant else (200, "application/json")
+        return Response(whole[: len(whole) // 2] or b'{"paymentId": ', status=status, mimetype=kind)
     elif name == "html":
         return Response(PAGE.format(words="Votre session a expiré"), mimetype="text/html")
     elif name == "gateway":
         status = faults.one_of((502, 503))
         return Response(PAGE.format(words=f"{status} Bad Gateway"), status=status, mimetype="text/html")
-    return Response(status=204)
+    raise ValueError(name)
 
 
 def _refusal(status: int, code: str, message: str) -> Response:

@@ -11,10 +11,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connectors.contract import ContractBroken, NotFound, OperatorCharge, OperatorRefund, RefundOutcome, Unknown
+from connectors.contract import (
+    ContractBroken,
+    NotFound,
+    OperatorCharge,
+    OperatorRefund,
+    RefundOutcome,
+    Unavailable,
+    Unknown,
+    Unreachable,
+)
 from connectors.http import Answer
 from connectors.operators.camara_messages import Refund, number
-from connectors.operators.camara_refusals import already_exists, error_of, first_fault, refusal
+from connectors.operators.camara_refusals import already_exists, error_of, first_fault, refusal, still_unknown
 
 REFUNDS = "/carrier-billing-refund/v0.3/payments"
 PAGE_SIZE = 100
@@ -45,12 +54,13 @@ class CamaraRefunds:
         if answer.status == 201:
             return self._as_asked(_refund(answer.json(), payment, amount_cents), payment, amount_cents, key)
         if already_exists(answer):
-            found = self.find(payment, key)
-            return (
-                Unknown("the operator knows the key, but does not show the refund", 2)
-                if isinstance(found, NotFound)
-                else found
-            )
+            try:
+                found = self.find(payment, key)
+            except Unavailable as error:
+                return still_unknown(Unreachable(error.detail, error.retry_after_s))
+            if isinstance(found, NotFound):
+                return Unknown("the operator knows the key, but does not show the refund", 2)
+            return found
         return refusal(answer)
 
     def find(self, payment: OperatorCharge, key: str) -> RefundOutcome | NotFound:

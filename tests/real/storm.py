@@ -1,0 +1,328 @@
+"""The storm: people buy while every fault befalls every call and processes are killed; in the end the books agree.
+
+usage: python -m tests.real.storm [--purchases 1000] [--buyers 20] [--seconds 300] [--rate 0.1] [--seed N] [--hurry]
+
+A real `portal serve` on the demonstration company, which is a process of its own and whose hangs last 1, 3 or 17 s
+(clients wait 15 s). Every 5 s one process of the portal, whichever, gets a SIGKILL; a small supervisor starts the server
+again as systemd would. Buyers behave like people: on an error page or a cut connection they press again. The killing ends
+after `--seconds`, the bad weather when everything is bought. Then the weather clears, and what is due is worked through: in its own time, or with `--hurry` in this process with a clock that runs ahead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+from demo import people
+from demo.articles import ARTICLES
+from demo.companies import COMPANIES
+from demo.portal import furnish
+from portal import settings
+from portal.installation import open_installation
+from portal.rights.ceilings import Terms, add_ceiling
+from portal.rights.scopes import Scope
+from tests.real.slapd import free_port
+from tests.real.storm_ending import ByCommands, Hurried, settle_all
+from tests.real.test_serving import ROOT, family, wait_until
+
+SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
+BASKETS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("registre-kbis", {"siren": SIREN}),
+    ("lesechos-article", {"article": next(iter(ARTICLES))}),
+    ("quidonc-inverse", {"phone": "01 42 00 00 01"}),
+    ("coface-rapport", {"siren": SIREN}),
+    ("coface-avis", {"siren": SIREN}),
+)
+"""Documents, data, and a report that takes its merchant some seconds."""
+KILL_EVERY_S = 5.0
+RESTART_S = 0.5
+LONGEST_END_S = 5.0
+
+
+@dataclass
+class Plan:
+    """How much of a storm."""
+
+    purchases: int = 1000
+    buyers: int = 20
+    seconds: float = 300
+    rate: float = 0.1
+    seed: int = 1
+    kill_every_s: float = KILL_EVERY_S
+
+
+@dataclass
+class Log:
+    """What happened, counted."""
+
+    counts: collections.Counter[str] = field(default_factory=collections.Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, what: str) -> None:
+        """One more of something."""
+        with self.lock:
+            self.counts[what] += 1
+
+
+def environment(configuration: Path) -> dict[str, str]:
+    """What the portal's programs are started with."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
+    return kept | {"PORTAL_CONFIG": str(configuration), "PYTHONPATH": str(ROOT)}
+
+
+class Supervisor:
+    """Keeps `portal serve` running, as systemd does: when its main process has ended, what is left of it is killed."""
+
+    def __init__(self, configuration: Path, port: int, log: Log) -> None:
+        self.url, self._port, self._configuration, self._log = f"http://127.0.0.1:{port}", port, configuration, log
+        self._file = configuration.with_name("serve.log").open("ab")
+        self._ending = threading.Event()
+        self.process = self._start()
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread.start()
+
+    def is_ready(self) -> bool:
+        """Whether it answers."""
+        try:
+            return httpx2.get(f"{self.url}/readyz", timeout=2).status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    def members(self) -> list[int]:
+        """Every process of it."""
+        return sorted(family(self.process.pid))
+
+    def stop(self) -> None:
+        """End it for good."""
+        self._ending.set()
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._kill_left()
+        self._thread.join()
+        self._file.close()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "portal", "serve", "--bind", f"127.0.0.1:{self._port}"],
+            env=environment(self._configuration), stdout=self._file, stderr=self._file, cwd=ROOT, start_new_session=True,
+        )  # fmt: skip
+
+    def _keep(self) -> None:
+        while not self._ending.is_set():
+            leader = self.process
+            children = family(leader.pid) - {leader.pid}
+            while leader.poll() is None and not self._ending.wait(0.1):
+                now = family(leader.pid) - {leader.pid}
+                lost, children = children - now, now
+                if lost and not any(child in children for child in lost):
+                    self._give_up_after(leader)
+            if self._ending.is_set():
+                return
+            self._kill_left()
+            time.sleep(RESTART_S)
+            self._log.add("restarts")
+            self.process = self._start()
+
+    def _give_up_after(self, leader: subprocess.Popen[bytes]) -> None:
+        """A server that ends in order because its worker died has some seconds, like systemd's TimeoutStopSec."""
+
+        def end() -> None:
+            time.sleep(LONGEST_END_S)
+            if leader.poll() is None and not self.is_ready():
+                leader.kill()
+
+        threading.Thread(target=end, daemon=True).start()
+
+    def _kill_left(self) -> None:
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        self.process.wait()
+
+
+class Buyer(threading.Thread):
+    """Somebody with things to buy, and no patience with error pages."""
+
+    def __init__(self, login: str, supervisor: Supervisor, log: Log, shopping: list[int], seed: str) -> None:
+        super().__init__(name=login, daemon=True)
+        self.login, self._log, self._shopping, self._supervisor = login, log, shopping, supervisor
+        self._random = random.Random(seed)
+        self._http = httpx2.Client(base_url=supervisor.url, follow_redirects=True, timeout=30)
+        self._page = ""
+
+    def run(self) -> None:
+        """Sign in, then buy until nothing is left on the common list."""
+        while not self._send("POST", "/sign-in", login=self.login, password=people.PASSWORD, before="/sign-in"):
+            time.sleep(1)
+        while True:
+            with self._log.lock:
+                if not self._shopping:
+                    return
+                self._shopping.pop()
+            self._buy(*self._random.choice(BASKETS))
+            self._log.add("purchases")
+
+    def _buy(self, slug: str, inputs: dict[str, str]) -> None:
+        token = ""
+        while True:
+            while not token:
+                if self._send("POST", f"/offers/{slug}/quote", before=f"/offers/{slug}", ask="1", **inputs):
+                    token = self._token()
+                if not token:
+                    self._again("price asked again")
+            answer = self._send("POST", "/confirm", token=token)
+            if answer and re.search(r"/purchases/G-", str(answer.url)):
+                return
+            if answer and answer.status_code in {409, 410}:
+                token = self._token()
+            self._again("confirmed again")
+
+    def _again(self, what: str) -> None:
+        self._log.add(what)
+        time.sleep(self._random.uniform(0.2, 1.0))
+
+    def _token(self) -> str:
+        found = re.search(r'name="token" value="([^"]+)"', self._page)
+        return found[1] if found else ""
+
+    def _send(self, method: str, address: str, *, before: str = "", **fields: str) -> httpx2.Response | None:
+        """A form of the page at hand, or of the page at `before`; None when no page came back."""
+        try:
+            if before:
+                self._page = self._http.get(before).text
+            secret = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self._page)
+            answer = self._http.request(method, address, data={**fields, "csrf_token": secret[1] if secret else ""})
+        except httpx2.HTTPError as error:
+            self._log.add(f"page lost: {type(error).__name__}")
+            time.sleep(0.5)
+            return None
+        self._log.add(f"page {answer.status_code}")
+        if answer.status_code < 500:
+            self._page = answer.text
+        return answer
+
+
+def kill_now_and_then(plan: Plan, supervisor: Supervisor, log: Log, over: threading.Event) -> None:
+    """A SIGKILL at a random process of the portal, until it is over."""
+    chance = random.Random(f"{plan.seed} kills")
+    while not over.wait(plan.kill_every_s):
+        members = supervisor.members()
+        victim = chance.choice(members) if members else 0
+        kind = (
+            "parent"
+            if victim == supervisor.process.pid
+            else "worker"
+            if victim == min(members[1:], default=0)
+            else "web"
+        )
+        try:
+            os.kill(victim, signal.SIGKILL) if victim else None
+        except ProcessLookupError:
+            continue
+        log.add(f"killed {kind if victim else 'nobody'}")
+
+
+def storm(plan: Plan, folder: Path, *, hurry: bool) -> Log:
+    """All of it; raises `AssertionError` where a book does not agree."""
+    log, port = Log(), free_port()
+    began = time.monotonic()
+    company = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "demo", str(folder), str(port)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        console = company.stdout.readline().strip() if company.stdout else ""
+        configuration = folder / "portal.toml"
+        furnish(configuration)
+        add_large_ceiling(configuration)
+        for login, *_rest in people.PEOPLE_OF_ACME:
+            httpx2.post(f"{console}/groups/achats", data={"add": login})
+            httpx2.post(f"{console}/groups/stagiaires", data={"remove": login})
+        supervisor = Supervisor(configuration, port, log)
+        try:
+            assert wait_until(supervisor.is_ready, 60), "the portal does not start"
+            rage(plan, supervisor, console, log)
+            print(
+                f"{time.monotonic() - began:.0f} s: the weather clears; {dict(sorted(log.counts.items()))}", flush=True
+            )
+            ending = Hurried(configuration) if hurry else ByCommands(configuration, environment(configuration))
+            if hurry:
+                supervisor.stop()
+            settle_all(ending, log.counts, random.Random(f"{plan.seed} decisions"))
+        finally:
+            if not hurry:
+                supervisor.stop()
+    finally:
+        company.terminate()
+        company.wait()
+    log.counts["seconds"] = round(time.monotonic() - began)
+    return log
+
+
+def add_large_ceiling(configuration: Path) -> None:
+    """Every purchase is held and captured against it, and it stops none."""
+    house = open_installation(settings.load(configuration, {}))
+    with house.database.transaction() as session:
+        add_ceiling(session, "storm", None, Terms("everyone", Scope("all"), "year", 100_000_000))
+    house.close()
+
+
+def rage(plan: Plan, supervisor: Supervisor, console: str, log: Log) -> None:
+    """Buyers buy in bad weather while processes die; ends when all is bought and the time is over."""
+    logins = [login for login, *_rest in people.PEOPLE_OF_ACME][: plan.buyers]
+    shopping = list(range(plan.purchases))
+    buyers = [Buyer(login, supervisor, log, shopping, f"{plan.seed} {login}") for login in logins]
+    httpx2.post(f"{console}/weather", data={"rate": str(plan.rate), "seed": str(plan.seed)})
+    over, until = threading.Event(), time.monotonic() + plan.seconds
+    killer = threading.Thread(target=kill_now_and_then, args=(plan, supervisor, log, over))
+    for thread in (*buyers, killer):
+        thread.start()
+    while any(buyer.is_alive() for buyer in buyers) or time.monotonic() < until:
+        time.sleep(1)
+        if time.monotonic() > until:
+            over.set()
+        if int(time.monotonic()) % 30 == 0:
+            print(f"{len(shopping)} left; {dict(sorted(log.counts.items()))}", flush=True)
+    killer.join()
+    httpx2.post(f"{console}/weather", data={"rate": "0"})
+
+
+def main() -> None:
+    """The program."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    for name, value in vars(Plan(seed=random.SystemRandom().randrange(10**6))).items():
+        options.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    options.add_argument("--hurry", action="store_true", help="let a clock of this process run ahead of deadlines")
+    options.add_argument("--folder", type=Path, help="keep everything here")
+    given = vars(options.parse_args())
+    hurry, kept = given.pop("hurry"), given.pop("folder")
+    plan = Plan(**given)
+    print(plan, flush=True)
+    with tempfile.TemporaryDirectory(prefix="guichet-storm-") as temporary:
+        folder = kept or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        log = storm(plan, folder, hurry=hurry)
+    for what, times in sorted(log.counts.items()):
+        print(f"{times:7} {what}")
+
+
+if __name__ == "__main__":
+    main()
