@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -59,7 +60,7 @@ class _Struck:
 class Faults:
     """What is broken on one server; safe to use from several threads.
 
-    Many clients at a time are served in no certain order, so the same seed gives the same draws, not the same run.
+    `befallen` counts what has happened, by step and name. Many clients at a time are served in no certain order, so the same seed gives the same draws, not the same run.
     """
 
     def __init__(self) -> None:
@@ -67,6 +68,7 @@ class Faults:
         self.lag_s = 2.0
         self.expires_s = 0.5
         self.random = random.Random(1)  # noqa: S311 - faults, not secrets
+        self.befallen: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         self._struck: list[_Struck] = []
         self._rates: Mapping[str, float] = {}
@@ -97,11 +99,13 @@ class Faults:
             for struck in self._struck:
                 if struck.step == step and struck.name in WIRE:
                     self._spend(struck)
+                    self.befallen[step, struck.name] += 1
                     return Trouble(struck.name, struck.when)
             drawn = [name for name in WIRE if self._rates.get(name) and self.random.random() < self._rates[name]]
             if not drawn:
                 return NOTHING
             name = self.random.choice(drawn)
+            self.befallen[step, name] += 1
             return Trouble(name, self.random.choice(WIRE[name]))
 
     def happens(self, name: str, step: str) -> bool:
@@ -110,9 +114,12 @@ class Faults:
             for struck in self._struck:
                 if (struck.name, struck.step) == (name, step):
                     self._spend(struck)
+                    self.befallen[step, name] += 1
                     return True
             rate = self._rates.get(name, 0.0)
-            return rate > 0 and self.random.random() < rate
+            shown = rate > 0 and self.random.random() < rate
+            self.befallen[step, name] += shown
+            return shown
 
     def one_of(self, choices: tuple[Choice, ...]) -> Choice:
         """A choice by the weather's own generator."""

@@ -11,42 +11,32 @@ after `--seconds`, the bad weather when everything is bought. Then the weather c
 from __future__ import annotations
 
 import argparse
-import collections
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 
 from demo import people
-from demo.articles import ARTICLES
-from demo.companies import COMPANIES
 from demo.portal import furnish
 from portal import settings
 from portal.installation import open_installation
 from portal.rights.ceilings import Terms, add_ceiling
 from portal.rights.scopes import Scope
 from tests.real.slapd import free_port
+from tests.real.storm_buyers import Buyer, Log
 from tests.real.storm_ending import ByCommands, Hurried, settle_all
 from tests.real.test_serving import ROOT, family, wait_until
 
-SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
-BASKETS: tuple[tuple[str, dict[str, str]], ...] = (
-    ("registre-kbis", {"siren": SIREN}),
-    ("lesechos-article", {"article": next(iter(ARTICLES))}),
-    ("quidonc-inverse", {"phone": "01 42 00 00 01"}),
-    ("coface-rapport", {"siren": SIREN}),
-    ("coface-avis", {"siren": SIREN}),
-)
-"""Documents, data, and a report that takes its merchant some seconds."""
 KILL_EVERY_S = 5.0
 RESTART_S = 0.5
 LONGEST_END_S = 5.0
@@ -62,19 +52,6 @@ class Plan:
     rate: float = 0.1
     seed: int = 1
     kill_every_s: float = KILL_EVERY_S
-
-
-@dataclass
-class Log:
-    """What happened, counted."""
-
-    counts: collections.Counter[str] = field(default_factory=collections.Counter)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, what: str) -> None:
-        """One more of something."""
-        with self.lock:
-            self.counts[what] += 1
 
 
 def environment(configuration: Path) -> dict[str, str]:
@@ -108,12 +85,12 @@ class Supervisor:
     def stop(self) -> None:
         """End it for good."""
         self._ending.set()
+        self._thread.join()
         self.process.terminate()
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
             self._kill_left()
-        self._thread.join()
         self._file.close()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -124,98 +101,29 @@ class Supervisor:
 
     def _keep(self) -> None:
         while not self._ending.is_set():
-            leader = self.process
-            children = family(leader.pid) - {leader.pid}
-            while leader.poll() is None and not self._ending.wait(0.1):
-                now = family(leader.pid) - {leader.pid}
-                lost, children = children - now, now
-                if lost and not any(child in children for child in lost):
-                    self._give_up_after(leader)
+            self._watch(self.process)
             if self._ending.is_set():
                 return
             self._kill_left()
-            time.sleep(RESTART_S)
-            self._log.add("restarts")
-            self.process = self._start()
+            if not self._ending.wait(RESTART_S):
+                self._log.add("restarts")
+                self.process = self._start()
 
-    def _give_up_after(self, leader: subprocess.Popen[bytes]) -> None:
-        """A server that ends in order because its worker died has some seconds, like systemd's TimeoutStopSec."""
-
-        def end() -> None:
-            time.sleep(LONGEST_END_S)
-            if leader.poll() is None and not self.is_ready():
+    def _watch(self, leader: subprocess.Popen[bytes]) -> None:
+        """Until it has ended. A server whose worker has died ends in order, and has some seconds for it."""
+        worker, last_call = 0, float("inf")
+        while leader.poll() is None and not self._ending.wait(0.1):
+            children = self.members()[1:]
+            worker = worker or min(children, default=0)
+            if worker and worker not in children:
+                last_call = min(last_call, time.monotonic() + LONGEST_END_S)
+            if time.monotonic() > last_call:
                 leader.kill()
 
-        threading.Thread(target=end, daemon=True).start()
-
     def _kill_left(self) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
         self.process.wait()
-
-
-class Buyer(threading.Thread):
-    """Somebody with things to buy, and no patience with error pages."""
-
-    def __init__(self, login: str, supervisor: Supervisor, log: Log, shopping: list[int], seed: str) -> None:
-        super().__init__(name=login, daemon=True)
-        self.login, self._log, self._shopping, self._supervisor = login, log, shopping, supervisor
-        self._random = random.Random(seed)
-        self._http = httpx2.Client(base_url=supervisor.url, follow_redirects=True, timeout=30)
-        self._page = ""
-
-    def run(self) -> None:
-        """Sign in, then buy until nothing is left on the common list."""
-        while not self._send("POST", "/sign-in", login=self.login, password=people.PASSWORD, before="/sign-in"):
-            time.sleep(1)
-        while True:
-            with self._log.lock:
-                if not self._shopping:
-                    return
-                self._shopping.pop()
-            self._buy(*self._random.choice(BASKETS))
-            self._log.add("purchases")
-
-    def _buy(self, slug: str, inputs: dict[str, str]) -> None:
-        token = ""
-        while True:
-            while not token:
-                if self._send("POST", f"/offers/{slug}/quote", before=f"/offers/{slug}", ask="1", **inputs):
-                    token = self._token()
-                if not token:
-                    self._again("price asked again")
-            answer = self._send("POST", "/confirm", token=token)
-            if answer and re.search(r"/purchases/G-", str(answer.url)):
-                return
-            if answer and answer.status_code in {409, 410}:
-                token = self._token()
-            self._again("confirmed again")
-
-    def _again(self, what: str) -> None:
-        self._log.add(what)
-        time.sleep(self._random.uniform(0.2, 1.0))
-
-    def _token(self) -> str:
-        found = re.search(r'name="token" value="([^"]+)"', self._page)
-        return found[1] if found else ""
-
-    def _send(self, method: str, address: str, *, before: str = "", **fields: str) -> httpx2.Response | None:
-        """A form of the page at hand, or of the page at `before`; None when no page came back."""
-        try:
-            if before:
-                self._page = self._http.get(before).text
-            secret = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self._page)
-            answer = self._http.request(method, address, data={**fields, "csrf_token": secret[1] if secret else ""})
-        except httpx2.HTTPError as error:
-            self._log.add(f"page lost: {type(error).__name__}")
-            time.sleep(0.5)
-            return None
-        self._log.add(f"page {answer.status_code}")
-        if answer.status_code < 500:
-            self._page = answer.text
-        return answer
 
 
 def kill_now_and_then(plan: Plan, supervisor: Supervisor, log: Log, over: threading.Event) -> None:
@@ -240,41 +148,38 @@ def kill_now_and_then(plan: Plan, supervisor: Supervisor, log: Log, over: thread
 
 def storm(plan: Plan, folder: Path, *, hurry: bool) -> Log:
     """All of it; raises `AssertionError` where a book does not agree."""
-    log, port = Log(), free_port()
+    log, port, configuration = Log(), free_port(), folder / "portal.toml"
     began = time.monotonic()
-    company = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "demo", str(folder), str(port)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        console = company.stdout.readline().strip() if company.stdout else ""
-        configuration = folder / "portal.toml"
+    with ExitStack() as running:
+        console = running.enter_context(other_side(folder, port))
         furnish(configuration)
         add_large_ceiling(configuration)
         for login, *_rest in people.PEOPLE_OF_ACME:
             httpx2.post(f"{console}/groups/achats", data={"add": login})
             httpx2.post(f"{console}/groups/stagiaires", data={"remove": login})
         supervisor = Supervisor(configuration, port, log)
-        try:
-            assert wait_until(supervisor.is_ready, 60), "the portal does not start"
-            rage(plan, supervisor, console, log)
-            print(
-                f"{time.monotonic() - began:.0f} s: the weather clears; {dict(sorted(log.counts.items()))}", flush=True
-            )
-            ending = Hurried(configuration) if hurry else ByCommands(configuration, environment(configuration))
-            if hurry:
-                supervisor.stop()
-            settle_all(ending, log.counts, random.Random(f"{plan.seed} decisions"))
-        finally:
-            if not hurry:
-                supervisor.stop()
-    finally:
-        company.terminate()
-        company.wait()
+        running.callback(supervisor.stop)
+        assert wait_until(supervisor.is_ready, 60), "the portal does not start"
+        rage(plan, supervisor, console, log)
+        print(f"{time.monotonic() - began:.0f} s: the weather clears; {log}", flush=True)
+        if hurry:
+            supervisor.stop()
+        ending = Hurried(configuration) if hurry else ByCommands(configuration, environment(configuration))
+        running.callback(ending.close)
+        settle_all(ending, log.counts, random.Random(f"{plan.seed} decisions"))
     log.counts["seconds"] = round(time.monotonic() - began)
     return log
+
+
+@contextmanager
+def other_side(folder: Path, port: int) -> Iterator[str]:
+    """The demonstration company in a process of its own; gives the address of its page."""
+    command = [sys.executable, "-W", "ignore", "-m", "demo", str(folder), str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as company:
+        try:
+            yield company.stdout.readline().strip() if company.stdout else ""
+        finally:
+            company.terminate()
 
 
 def add_large_ceiling(configuration: Path) -> None:
@@ -289,7 +194,7 @@ def rage(plan: Plan, supervisor: Supervisor, console: str, log: Log) -> None:
     """Buyers buy in bad weather while processes die; ends when all is bought and the time is over."""
     logins = [login for login, *_rest in people.PEOPLE_OF_ACME][: plan.buyers]
     shopping = list(range(plan.purchases))
-    buyers = [Buyer(login, supervisor, log, shopping, f"{plan.seed} {login}") for login in logins]
+    buyers = [Buyer(login, supervisor.url, log, shopping, f"{plan.seed} {login}") for login in logins]
     httpx2.post(f"{console}/weather", data={"rate": str(plan.rate), "seed": str(plan.seed)})
     over, until = threading.Event(), time.monotonic() + plan.seconds
     killer = threading.Thread(target=kill_now_and_then, args=(plan, supervisor, log, over))
@@ -300,7 +205,7 @@ def rage(plan: Plan, supervisor: Supervisor, console: str, log: Log) -> None:
         if time.monotonic() > until:
             over.set()
         if int(time.monotonic()) % 30 == 0:
-            print(f"{len(shopping)} left; {dict(sorted(log.counts.items()))}", flush=True)
+            print(f"{len(shopping)} left; {log}", flush=True)
     killer.join()
     httpx2.post(f"{console}/weather", data={"rate": "0"})
 

@@ -44,6 +44,9 @@ class Ending(Protocol):
     def decide(self, number: str, choice: str) -> None:
         """What `portal disputes decide` does."""
 
+    def close(self) -> None:
+        """Leave everything as it was found."""
+
 
 def settle_all(ending: Ending, counts: collections.Counter[str], chance: random.Random) -> None:
     """Raises `AssertionError` when the books differ by anything but listed disputes, or differ after the decisions."""
@@ -108,6 +111,9 @@ class ByCommands:
     def decide(self, number: str, choice: str) -> None:
         """`portal disputes decide`."""
         self._run("disputes", "decide", number, choice, "--reason", "after the storm")
+
+    def close(self) -> None:
+        """Nothing was changed."""
 
     def _left(self) -> list[tuple[str, str, int]]:
         query = "select kind, substr(last_detail, 1, 60), count(*) from tasks where done_at is null group by 1, 2 order by 3 desc"
