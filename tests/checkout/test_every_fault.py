@@ -71,6 +71,10 @@ MANNERS = [
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyWorld]:
     with faulty_world(tmp_path_factory.mktemp("faulty")) as made:
         yield made
+        # Everything these tests have bought, once more and together.
+        states = [order.state for order in made.company.merchants.book.orders()]
+        assert states.count("delivered") > len(states) / 2
+        assert made.differences(EVER) == []
 
 
 def name_of(value):
@@ -85,13 +89,6 @@ def test_a_fault_of_the_wire(place, fault, when, world, later):
 @pytest.mark.parametrize(("place", "fault"), MANNERS, ids=name_of)
 def test_a_bad_manner(place, fault, world, later):
     go_through(world, later, place, fault, "before")
-
-
-def test_all_of_it_together_agrees_and_most_was_delivered(world):
-    """Last in this module: everything the tests before have bought."""
-    states = [order.state for order in world.company.merchants.book.orders()]
-    assert states.count("delivered") > len(states) / 2
-    assert world.differences(EVER) == []
 
 
 def go_through(world, later, place, fault, when):

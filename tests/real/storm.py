@@ -4,8 +4,8 @@ usage: python -m tests.real.storm [--purchases 1000] [--buyers 20] [--seconds 30
 
 A real `portal serve` on the demonstration company, which is a process of its own and whose hangs last 1, 3 or 17 s
 (clients wait 15 s). Every 5 s one process of the portal, whichever, gets a SIGKILL; a small supervisor starts the server
-again as systemd would. Buyers behave like people: on an error page or a cut connection they press again. The killing ends
-after `--seconds`, the bad weather when everything is bought. Then the weather clears, and what is due is worked through: in its own time, or with `--hurry` in this process with a clock that runs ahead.
+again as systemd would. Buyers behave like people: on an error page or a cut connection they press again. Somebody in
+finance has parts given back meanwhile. The killing ends after `--seconds`, the bad weather when everything is bought. Then the weather clears, and what is due is worked through: in its own time, or with `--hurry` in this process with a clock that runs ahead.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from portal.installation import open_installation
 from portal.rights.ceilings import Terms, add_ceiling
 from portal.rights.scopes import Scope
 from tests.real.slapd import free_port
-from tests.real.storm_buyers import Buyer, Log
+from tests.real.storm_buyers import Buyer, Finance, Log
 from tests.real.storm_ending import ByCommands, Hurried, settle_all
 from tests.real.test_serving import ROOT, family, wait_until
 
@@ -52,6 +52,8 @@ class Plan:
     rate: float = 0.1
     seed: int = 1
     kill_every_s: float = KILL_EVERY_S
+    offline_limit: str = ""
+    """Up to how much is bought while the operator cannot be reached; empty: nothing."""
 
 
 def environment(configuration: Path) -> dict[str, str]:
@@ -152,6 +154,7 @@ def storm(plan: Plan, folder: Path, *, hurry: bool) -> Log:
     began = time.monotonic()
     with ExitStack() as running:
         console = running.enter_context(other_side(folder, port))
+        accept_offline(configuration, plan.offline_limit)
         furnish(configuration)
         add_large_ceiling(configuration)
         for login, *_rest in people.PEOPLE_OF_ACME:
@@ -160,7 +163,7 @@ def storm(plan: Plan, folder: Path, *, hurry: bool) -> Log:
         supervisor = Supervisor(configuration, port, log)
         running.callback(supervisor.stop)
         assert wait_until(supervisor.is_ready, 60), "the portal does not start"
-        rage(plan, supervisor, console, log)
+        rage(plan, supervisor, configuration, console, log)
         print(f"{time.monotonic() - began:.0f} s: the weather clears; {log}", flush=True)
         if hurry:
             supervisor.stop()
@@ -182,6 +185,14 @@ def other_side(folder: Path, port: int) -> Iterator[str]:
             company.terminate()
 
 
+def accept_offline(configuration: Path, limit: str) -> None:
+    """Let purchases wait for the operator up to a limit."""
+    if limit:
+        accepting = f'[operator]\nwhen_unreachable = "accept"\noffline_limit = "{limit}"\n'
+        text = configuration.read_text(encoding="utf-8").replace("[operator]\n", accepting, 1)
+        configuration.write_text(text, encoding="utf-8")
+
+
 def add_large_ceiling(configuration: Path) -> None:
     """Every purchase is held and captured against it, and it stops none."""
     house = open_installation(settings.load(configuration, {}))
@@ -190,7 +201,7 @@ def add_large_ceiling(configuration: Path) -> None:
     house.close()
 
 
-def rage(plan: Plan, supervisor: Supervisor, console: str, log: Log) -> None:
+def rage(plan: Plan, supervisor: Supervisor, configuration: Path, console: str, log: Log) -> None:
     """Buyers buy in bad weather while processes die; ends when all is bought and the time is over."""
     logins = [login for login, *_rest in people.PEOPLE_OF_ACME][: plan.buyers]
     shopping = list(range(plan.purchases))
@@ -198,7 +209,9 @@ def rage(plan: Plan, supervisor: Supervisor, console: str, log: Log) -> None:
     httpx2.post(f"{console}/weather", data={"rate": str(plan.rate), "seed": str(plan.seed)})
     over, until = threading.Event(), time.monotonic() + plan.seconds
     killer = threading.Thread(target=kill_now_and_then, args=(plan, supervisor, log, over))
-    for thread in (*buyers, killer):
+    closing = threading.Event()
+    finance = Finance(open_installation(settings.load(configuration, {})), log, closing, f"{plan.seed} finance")
+    for thread in (*buyers, killer, finance):
         thread.start()
     while any(buyer.is_alive() for buyer in buyers) or time.monotonic() < until:
         time.sleep(1)
@@ -206,7 +219,9 @@ def rage(plan: Plan, supervisor: Supervisor, console: str, log: Log) -> None:
             over.set()
         if int(time.monotonic()) % 30 == 0:
             print(f"{len(shopping)} left; {log}", flush=True)
+    closing.set()
     killer.join()
+    finance.join()
     httpx2.post(f"{console}/weather", data={"rate": "0"})
 
 

@@ -10,10 +10,15 @@ import time
 from dataclasses import dataclass, field
 
 import httpx2
+from sqlalchemy import select
 
 from demo import people
 from demo.articles import ARTICLES
 from demo.companies import COMPANIES
+from portal.billing import charges, refunds
+from portal.billing.charges import Charge
+from portal.installation import Installation
+from portal.refusals import Refused
 
 SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
 BASKETS: tuple[tuple[str, dict[str, str]], ...] = (
@@ -103,3 +108,28 @@ class Buyer(threading.Thread):
         if answer.status_code < 500:
             self._page = answer.text
         return answer
+
+
+class Finance(threading.Thread):
+    """Somebody who has a part of some purchase given back, every second or so, until it is over."""
+
+    def __init__(self, house: Installation, log: Log, over: threading.Event, seed: str) -> None:
+        super().__init__(name="finance", daemon=True)
+        self._house, self._log, self._over, self._random = house, log, over, random.Random(seed)
+
+    def run(self) -> None:
+        """Ten cents of a captured charge each time."""
+        while not self._over.wait(1):
+            with self._house.database.reading() as session:
+                captured = list(session.scalars(select(Charge.order_number).where(Charge.state == "captured")))
+            if captured:
+                self._give_back(self._random.choice(captured))
+        self._house.close()
+
+    def _give_back(self, number: str) -> None:
+        try:
+            with self._house.database.transaction() as session:
+                refunds.ask(session, "storm", charges.locked(session, number), 10, "not what was wanted")  # type: ignore[arg-type]
+            self._log.add("refunds asked")
+        except Refused as refused:
+            self._log.add(f"refund refused: {refused.reason.code}")
