@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -12,7 +12,7 @@ from demo.companies import COMPANIES
 from demo.faults import WIRE
 from portal.billing import charges, refunds
 from portal.checkout.books import EVER
-from tests.checkout.faulty_world import FaultyWorld, faulty_world, now
+from tests.checkout.faulty_world import faulty_world, now
 
 SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
 NOBODY = next(siren for siren in COMPANIES if siren.endswith("7"))
@@ -40,7 +40,7 @@ class Place:
     @property
     def records(self) -> bool:
         """Whether something happens on the other side."""
-        return self.step in {"prepare", "confirm", "cancel", "refund", "order"}
+        return self.step in {"prepare", "create", "confirm", "cancel", "refund", "order"}
 
 
 PLACES = (
@@ -52,10 +52,20 @@ PLACES = (
     Place("merchants", "order", DATA), Place("merchants", "lookup", lost="order"),
     Place("merchants", "status", SLOW), Place("merchants", "document"),
 )  # fmt: skip
-ON_THE_WIRE = [
-    (place, name, when)
-    for place in PLACES for name, times in WIRE.items() for when in (times if place.records else times[-1:])
-]  # fmt: skip
+ONE_STEP = (Place("operator", "token"), Place("operator", "create"), Place("operator", "listing", lost="create"))
+"""Where an operator that cannot reserve breaks: it is asked once, after the delivery."""
+ACCEPTING = (Place("operator", "token"), Place("operator", "prepare"), Place("operator", "confirm"))
+"""Where one breaks whose absence stops nobody from buying."""
+
+
+def on_the_wire(places):
+    """Every fault at some places, each at every time that makes a difference."""
+    return [
+        (place, name, when)
+        for place in places for name, times in WIRE.items() for when in (times if place.records else times[-1:])
+    ]  # fmt: skip
+
+
 MANNERS = [
     (Place("operator", "prepare"), "duplicate"), (Place("operator", "prepare", DATA), "processing"),
     (Place("operator", "prepare"), "expiring"), (Place("operator", "prepare", SLOW), "expiring"),
@@ -67,21 +77,40 @@ MANNERS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyWorld]:
-    with faulty_world(tmp_path_factory.mktemp("faulty")) as made:
+@contextmanager
+def a_world(folder, operator=""):
+    """Everything that tests have bought in one is compared once more, all together, when they have ended."""
+    with faulty_world(folder, operator) as made:
         yield made
-        # Everything these tests have bought, once more and together.
         states = [order.state for order in made.company.merchants.book.orders()]
         assert states.count("delivered") > len(states) / 2
         assert made.differences(EVER) == []
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with a_world(tmp_path_factory.mktemp("faulty")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def one_step_world(tmp_path_factory):
+    with a_world(tmp_path_factory.mktemp("one-step"), "steps = 1\n") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def accepting_world(tmp_path_factory):
+    accepting = 'when_unreachable = "accept"\noffline_limit = "1000.00"\n'
+    with a_world(tmp_path_factory.mktemp("accepting"), accepting) as made:
+        yield made
 
 
 def name_of(value):
     return "-".join(filter(None, (value.side, value.step, value.basket[0]))) if isinstance(value, Place) else value
 
 
-@pytest.mark.parametrize(("place", "fault", "when"), ON_THE_WIRE, ids=name_of)
+@pytest.mark.parametrize(("place", "fault", "when"), on_the_wire(PLACES), ids=name_of)
 def test_a_fault_of_the_wire(place, fault, when, world, later):
     go_through(world, later, place, fault, when)
 
@@ -89,6 +118,21 @@ def test_a_fault_of_the_wire(place, fault, when, world, later):
 @pytest.mark.parametrize(("place", "fault"), MANNERS, ids=name_of)
 def test_a_bad_manner(place, fault, world, later):
     go_through(world, later, place, fault, "before")
+
+
+@pytest.mark.parametrize(("place", "fault", "when"), on_the_wire(ONE_STEP), ids=name_of)
+def test_a_fault_of_the_wire_at_an_operator_with_one_step(place, fault, when, one_step_world, later):
+    go_through(one_step_world, later, place, fault, when)
+
+
+@pytest.mark.parametrize("fault", ["duplicate", "processing"])
+def test_a_bad_manner_of_an_operator_with_one_step(fault, one_step_world, later):
+    go_through(one_step_world, later, Place("operator", "create"), fault, "before")
+
+
+@pytest.mark.parametrize(("place", "fault", "when"), on_the_wire(ACCEPTING), ids=name_of)
+def test_a_fault_of_the_wire_where_purchases_may_wait_for_the_operator(place, fault, when, accepting_world, later):
+    go_through(accepting_world, later, place, fault, when)
 
 
 def go_through(world, later, place, fault, when):
