@@ -137,9 +137,11 @@ def faulty_world(folder: Path, operator: str = "") -> Iterator[FaultyWorld]:
     app.config["TESTING"] = True
     buyer = Visitor(app)
     buyer.sign_in("chloe.lefevre")
-    yield FaultyWorld(company, house, buyer)
-    house.close()
-    company.stop()
+    try:
+        yield FaultyWorld(company, house, buyer)
+    finally:
+        house.close()
+        company.stop()
 
 
 def now() -> Period:

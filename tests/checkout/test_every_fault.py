@@ -135,7 +135,24 @@ def test_a_fault_of_the_wire_where_purchases_may_wait_for_the_operator(place, fa
     go_through(accepting_world, later, place, fault, when)
 
 
-def go_through(world, later, place, fault, when):
+LASTING = [
+    ("reset", "after"),
+    ("gateway", "after"),
+    ("html", "before"),
+    ("rate_limit", "before"),
+    ("unauthorized", "before"),
+]
+DAYS = ({"minutes": 11}, {"minutes": 65}, {"hours": 20}, {"hours": 55})
+"""Past every deadline: of a reservation, of a merchant's answer, of a preparation and a settlement."""
+
+
+@pytest.mark.parametrize("place", PLACES, ids=name_of)
+@pytest.mark.parametrize(("fault", "when"), LASTING)
+def test_a_fault_that_lasts_beyond_every_deadline(place, fault, when, world, later):
+    go_through(world, later, place, fault, when, lasting=DAYS)
+
+
+def go_through(world, later, place, fault, when, lasting=()):
     """Buy while something is broken, mend it, work to the end, compare, decide, compare again."""
     world.begin()
     since = now()
@@ -151,8 +168,9 @@ def go_through(world, later, place, fault, when):
         with world.house.database.transaction() as session:
             refunds.ask(session, "test", charges.locked(session, number), 50, "broken")
     world.work()
-    later(minutes=2)
-    world.work()
+    for span in ({"minutes": 2}, *lasting):
+        later(**span)
+        world.work()
     assert faults.befallen[place.step, fault], f"{fault} {when} {place.step} never happened"
     world.mend()
     world.finish(later)
