@@ -54,7 +54,7 @@ PLACES = (
 )  # fmt: skip
 ONE_STEP = (Place("operator", "token"), Place("operator", "create"), Place("operator", "listing", lost="create"))
 """Where an operator that cannot reserve breaks: it is asked once, after the delivery."""
-ACCEPTING = (Place("operator", "token"), Place("operator", "prepare"), Place("operator", "confirm"))
+ACCEPTING = (Place("operator", "token"), Place("operator", "prepare"))
 """Where one breaks whose absence stops nobody from buying."""
 
 
@@ -135,13 +135,7 @@ def test_a_fault_of_the_wire_where_purchases_may_wait_for_the_operator(place, fa
     go_through(accepting_world, later, place, fault, when)
 
 
-LASTING = [
-    ("reset", "after"),
-    ("gateway", "after"),
-    ("html", "before"),
-    ("rate_limit", "before"),
-    ("unauthorized", "before"),
-]
+LASTING = [("reset", "after"), ("html", "before"), ("unauthorized", "before")]
 DAYS = ({"minutes": 11}, {"minutes": 65}, {"hours": 20}, {"hours": 55})
 """Past every deadline: of a reservation, of a merchant's answer, of a preparation and a settlement."""
 

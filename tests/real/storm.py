@@ -5,7 +5,8 @@ usage: python -m tests.real.storm [--purchases 1000] [--buyers 20] [--seconds 30
 A real `portal serve` on the demonstration company, which is a process of its own and whose hangs last 1, 3 or 17 s
 (clients wait 15 s). Every 5 s one process of the portal, whichever, gets a SIGKILL; a small supervisor starts the server
 again as systemd would. Buyers behave like people: on an error page or a cut connection they press again. Somebody in
-finance has parts given back meanwhile. The killing ends after `--seconds`, the bad weather when everything is bought. Then the weather clears, and what is due is worked through: in its own time, or with `--hurry` in this process with a clock that runs ahead.
+finance has parts given back meanwhile. The killing ends after `--seconds`, the bad weather when everything is bought.
+Then what is due is worked through: in its own time, or with `--hurry` in this process with a clock that runs ahead.
 """
 
 from __future__ import annotations
