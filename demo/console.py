@@ -41,6 +41,11 @@ MAIL_FAULTS = {
     "sender": "Refuse l'expéditeur / Refuses the sender (553)",
     "cut_reply": "Accepte sans le dire / Takes the mail and says nothing",
 }
+WEATHERS = {
+    "0": "Beau temps / Fair",
+    "0.1": "10 % de tout / 10 % of everything",
+    "0.3": "30 % de tout / 30 % of everything",
+}
 MERCHANTS = ("registre", "lesechos", "quidonc", "coface", "netpme")
 
 
@@ -94,7 +99,7 @@ def console_app(
             "groups": tree.groups(), "people": tree.people(), "faults": faults,
             "directory_down": directory.fault is not None,
             "operator_faults": OPERATOR_FAULTS, "merchant_faults": MERCHANT_FAULTS, "merchants": MERCHANTS,
-            "mail_faults": MAIL_FAULTS,
+            "mail_faults": MAIL_FAULTS, "weathers": WEATHERS,
         }  # fmt: skip
 
     @app.get("/")
@@ -119,6 +124,14 @@ def console_app(
     def break_merchant(name: str) -> ResponseReturnValue:
         faults[name] = request.form["fault"]
         merchants.set_fault(name, request.form["fault"] or None)
+        return redirect(url_for("page"))
+
+    @app.post("/weather")
+    def change_weather() -> ResponseReturnValue:
+        faults["weather"] = request.form["rate"]
+        rate, seed = float(request.form["rate"]), int(request.form.get("seed", 1))
+        for number, server in enumerate((operator, merchants)):
+            server.faults.weather(rate, seed + number) if rate else server.faults.calm()
         return redirect(url_for("page"))
 
     @app.post("/mail")

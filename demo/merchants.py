@@ -1,7 +1,8 @@
 """The demonstration's merchants: five services on one loopback port, each with its own credentials.
 
 Orders are idempotent by key: the same key with the same body answers the same order, with another
-body it is refused, and a 5xx is never remembered against it.
+body it is refused, and a 5xx is never remembered against it. One merchant's orders break by `set_fault`, any
+step of all of them by `faults`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from demo.faults import Faults, befall
+from demo.merchants_answers import order_json
 from demo.merchants_book import MerchantOrder, MerchantsBook
 from demo.sales import Sale, price
 from demo.shops import SHOPS, Refusal, Shop
@@ -23,7 +26,6 @@ from demo.sockets import LoopbackServer, cut_connection
 
 DEMO_MERCHANTS = [(name, name, dict(shop.credentials)) for name, shop in SHOPS.items()]
 QUOTE_LIFE = timedelta(minutes=15)
-STAGES = (("Recherche", "Searching"), ("Analyse", "Analysing"), ("Rédaction", "Writing"))
 FAULTS = (
     "down", "slow", "hang", "error500", "cut_reply", "garbage", "garbage_quote", "price_change", "wrong_sum", "bad_document",
     "never",
@@ -34,7 +36,7 @@ class MerchantsServer:
     """All five merchants. `report_seconds` is how long the slow report takes."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, report_seconds: float = 6) -> None:
-        self.book = MerchantsBook()
+        self.book, self.faults = MerchantsBook(), Faults()
         self.report_seconds = report_seconds
         self.tokens: dict[str, str] = {}
         self._faults: dict[str, tuple[str, bool]] = {}
@@ -85,6 +87,7 @@ class MerchantsServer:
 
 def _application(server: MerchantsServer) -> Flask:
     app = Flask("demo-merchants")
+    befall(app, server.faults, _step)
 
     @app.before_request
     def misbehave() -> ResponseReturnValue | None:
@@ -143,6 +146,8 @@ def _application(server: MerchantsServer) -> Flask:
         found = [item for item in server.book.orders() if item.merchant == name]
         if key := request.args.get("client_reference"):
             found = [item for item in found if item.key == key]
+            if server.faults.happens("lagging", "lookup"):
+                found = [item for item in found if _age_s(item) > server.faults.lag_s]
         if since := request.args.get("since"):
             found = [item for item in found if item.at >= datetime.fromisoformat(since)]
         return jsonify(orders=[_order_json(server, item) for item in found])
@@ -164,6 +169,16 @@ def _application(server: MerchantsServer) -> Flask:
     return app
 
 
+def _step() -> str:
+    """`token`, `catalogue`, `suggest`, `quote`, `order`, `lookup`, `orders`, `status` or `document`."""
+    names = {"one": "status", "orders": "lookup" if "client_reference" in request.args else "orders"}
+    return names.get(request.endpoint or "", request.endpoint or "")
+
+
+def _age_s(order: MerchantOrder) -> float:
+    return (datetime.now(UTC) - order.at).total_seconds()
+
+
 def _is_signed_in(server: MerchantsServer, name: str, shop: Shop) -> bool:
     wanted, header = shop.credentials, request.headers.get("Authorization", "")
     if "api_key" in wanted:
@@ -173,6 +188,10 @@ def _is_signed_in(server: MerchantsServer, name: str, shop: Shop) -> bool:
     if name == "lesechos":
         return header == "Basic " + base64.b64encode(f"{wanted['user']}:{wanted['password']}".encode()).decode()
     return name in server.tokens and header == f"Bearer {server.tokens[name]}"
+
+
+def _order_json(server: MerchantsServer, order: MerchantOrder) -> dict[str, Any]:
+    return order_json(order, server.url, server.report_seconds)
 
 
 def _unprocessable(code: str, french: str, english: str) -> ResponseReturnValue:
@@ -232,7 +251,10 @@ def _take_order(server: MerchantsServer, name: str) -> ResponseReturnValue:
             return _unprocessable("conflict", "Clé déjà utilisée.", "Key already used.")
     if fault == "cut_reply":
         cut_connection()
-    return jsonify(_order_json(server, known)), 201
+    status = server.faults.one_of((200, 201, 400, 409)) if server.faults.happens("duplicate", "order") else 201
+    if status in {400, 409}:
+        return jsonify(error={"code": "known_reference"}), status
+    return jsonify(_order_json(server, known)), status
 
 
 def _book_order(
@@ -247,7 +269,8 @@ def _book_order(
     sale: Sale = quoted["sale"]
     content = SHOPS[name].make(sale, quoted["inputs"])
     net, vat = sale.net * quoted["percent"] // 100, sale.vat * quoted["percent"] // 100
-    delay = 10**9 if fault == "never" else server.report_seconds if sale.slow else 0
+    is_slow = sale.slow or server.faults.happens("processing", "order")
+    delay = 10**9 if fault == "never" else server.report_seconds if is_slow else 0
     made = MerchantOrder(
         merchant=name, offer=sale.id, number=f"M-{secrets.token_hex(6)}", po_number=body["purchase_order"], key=key,
         body_hash=body_hash, net_cents=net, vat_cents=vat, gross_cents=net + vat,
@@ -256,38 +279,3 @@ def _book_order(
     )  # fmt: skip
     server.book.by_key[name, key] = made
     return made
-
-
-def _order_json(server: MerchantsServer, order: MerchantOrder) -> dict[str, Any]:
-    left = order.ready_at - time.monotonic()
-    if order.state == "ordered" and left <= 0:
-        order.state = "delivered"
-    sale = next(sale for sale in SHOPS[order.merchant].sales if sale.id == order.offer)
-    content = {
-        "order": order.number, "purchase_order": order.po_number, "client_reference": order.key, "at": order.at.isoformat(),
-        "state": "preparing" if order.state == "ordered" else order.state, "price": price(sale, order.percent),
-    }  # fmt: skip
-    if order.state == "ordered":
-        done = max(0.0, 1 - left / max(server.report_seconds, 0.001))
-        stage = STAGES[min(2, int(done * 3))]
-        content |= {"retry_after": 1, "percent": int(done * 100), "stage": {"fr": stage[0], "en": stage[1]}}
-    elif order.state == "refused":
-        content |= {
-            "code": "no_data",
-            "words": {
-                "fr": "Le marchand n'a rien trouvé. Rien n'est facturé.",
-                "en": "The merchant found nothing. Nothing is charged.",
-            },
-        }
-    elif order.content and order.content.rows:
-        rows = [
-            {"label": {"fr": french, "en": english}, "value": value} for french, english, value in order.content.rows
-        ]
-        content["delivery"] = {"kind": "data", "rows": rows}
-    elif order.content:
-        content["delivery"] = {
-            "kind": "document", "media_type": order.content.media_type, "filename": order.content.filename,
-            "url": f"{server.url}/{order.merchant}/documents/{order.number}",
-            "sha256": hashlib.sha256(order.content.body).hexdigest(),
-        }  # fmt: skip
-    return content

@@ -1,7 +1,7 @@
 """The demonstration operator: CAMARA carrier billing 0.5 and refunds 0.3 on a loopback socket.
 
 It checks every request against the definition's rules, keeps one payment for one `clientCorrelator`,
-and can fail in the ways real operators do.
+and can fail in the ways real operators do: by one `fault` of its payment requests, or by `faults` of any step.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import secrets
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from demo.faults import Faults, befall
 from demo.operator_book import JournalLine, OperatorBook, PaymentLine, rfc3339
 from demo.operator_list import Listing
 from demo.operator_refunds import REFUNDS, add_refunds, existing, require_token
@@ -26,6 +27,7 @@ LARGEST_CENTS = 500_000
 CLIENT = ("guichet-demo", "secret-demo")
 TOKEN_LIFE_S = 300
 PAYMENTS = "/carrier-billing/v0.5/payments"
+DUPLICATES = (200, 201, 400, 409)
 FAULTS = (
     "down",
     "slow",
@@ -50,7 +52,8 @@ class OperatorServer:
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, repeats: int = 201, token_life_s: int = TOKEN_LIFE_S
     ) -> None:
-        self.book, self.listing = OperatorBook(), Listing()
+        self.book, self.faults = OperatorBook(), Faults()
+        self.listing = Listing(self.faults)
         self.repeats, self.token_life_s, self.line_by_token = repeats, token_life_s, False
         self.tokens: dict[str, tuple[float, set[str]]] = {}
         self._fault: str | None = None
@@ -100,6 +103,7 @@ class OperatorServer:
 
 def _application(server: OperatorServer) -> Flask:
     app = Flask("demo-operator")
+    befall(app, server.faults, _step)
 
     @app.errorhandler(Problem)
     def problem(error: Problem) -> ResponseReturnValue:
@@ -172,6 +176,11 @@ def _application(server: OperatorServer) -> Flask:
     return app
 
 
+def _step() -> str:
+    """`token`, `prepare`, `create`, `listing`, `read`, `confirm`, `cancel`, `refund`, `refunds`, …"""
+    return str((request.view_args or {}).get("step") or request.endpoint)
+
+
 def _require_line(server: OperatorServer, number: str | None) -> None:
     if server.line_by_token:
         if number:
@@ -195,16 +204,23 @@ def _create(server: OperatorServer, state: str) -> ResponseReturnValue:
         raise Problem(422, "CARRIER_BILLING.UNAUTHORIZED_AMOUNT", "Unauthorized amount requested.")
     with server.book.lock:
         line = server.book.by_correlator(transaction.clientCorrelator or "")
-        if line and server.repeats == 409:
-            raise Problem(409, "ALREADY_EXISTS", "The resource that a client tried to create already exists.")
-        if line and server.repeats == 400:
-            raise Problem(400, "INVALID_ARGUMENT", "clientCorrelator already exist on server.")
+        known = line is not None
         if line is None:
             content = {"phoneNumber": LINE, **request.get_json()["amountTransaction"]}
-            line = server.book.open(content, (amount, tax), state, decided=g.fault != "processing")
+            undecided = g.fault == "processing" or server.faults.happens("processing", _step())
+            line = server.book.open(content, (amount, tax), state, decided=not undecided)
+            if server.faults.happens("expiring", _step()):
+                line.gone_at = line.created_at + timedelta(seconds=server.faults.expires_s)
+    # A proxy that repeats a request upstream shows its client only the second answer.
+    doubled = server.faults.happens("duplicate", _step())
+    status = server.faults.one_of(DUPLICATES) if doubled else server.repeats if known else 201
+    if status == 409:
+        raise Problem(409, "ALREADY_EXISTS", "The resource that a client tried to create already exists.")
+    if status == 400:
+        raise Problem(400, "INVALID_ARGUMENT", "clientCorrelator already exist on server.")
     if g.fault == "cut_reply":
         cut_connection()
-    return jsonify(_payment(line)), 201
+    return jsonify(_payment(line)), status
 
 
 def _settle(server: OperatorServer, payment_id: str, step: str) -> None:

@@ -35,6 +35,8 @@ class PaymentLine:
     refunds: list[dict[str, Any]] = field(default_factory=list)
     decided_at: datetime | None = None
     becomes: str = "reserved"
+    gone_at: datetime | None = None
+    """When a reservation runs out early; None: after `RESERVATION_LIFE`."""
 
 
 @dataclass(frozen=True)
@@ -127,5 +129,5 @@ class OperatorBook:
         if line.state == "processing" and line.decided_at and now >= line.decided_at:
             line.state = line.becomes
             line.paid_at = line.decided_at if line.state == "succeeded" else None
-        if line.state == "reserved" and now - line.created_at > RESERVATION_LIFE:
+        if line.state == "reserved" and now > (line.gone_at or line.created_at + RESERVATION_LIFE):
             line.state = "cancelled"

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from flask import Flask, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from demo.faults import Faults
 from demo.operator_book import OperatorBook, PaymentLine, rfc3339
 from demo.operator_requests import Problem, RefundBody, read_body
 from demo.sockets import cut_connection
@@ -29,6 +30,7 @@ class Operator(Protocol):
     """What refunds need of the operator's server."""
 
     book: OperatorBook
+    faults: Faults
     tokens: dict[str, tuple[float, set[str]]]
 
 
@@ -38,7 +40,11 @@ def add_refunds(app: Flask, server: Operator) -> None:
     @app.post(f"{REFUNDS}/<payment_id>/refunds")
     def refund(payment_id: str) -> ResponseReturnValue:
         require_token(server.tokens, "carrier-billing-refund:refunds:create")
+        if server.faults.happens("processing", "refund"):
+            g.fault = g.fault or "processing"
         made = _refund(server.book, payment_id, read_body(request.get_data(), RefundBody))
+        if server.faults.happens("duplicate", "refund"):
+            raise Problem(409, "ALREADY_EXISTS", "The resource that a client tried to create already exists.")
         if g.fault == "cut_reply":
             cut_connection()
         return jsonify(made), 201
@@ -48,6 +54,8 @@ def add_refunds(app: Flask, server: Operator) -> None:
         require_token(server.tokens, "carrier-billing-refund:refunds:read")
         page, size = int(request.args.get("page", 1)), min(int(request.args.get("perPage", 10)), 50)
         made = [_shown(line) for line in _decided(existing(server.book, payment_id))]
+        if server.faults.happens("lagging", "refunds"):
+            made = made[:-1]
         made = made if request.args.get("order", "desc") == "asc" else made[::-1]
         return jsonify(made[(page - 1) * size : page * size])
 

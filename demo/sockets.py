@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import struct
 import threading
+from collections.abc import Iterator
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, Response, request
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 
@@ -18,8 +21,22 @@ class _Handler(WSGIRequestHandler):
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().setup()
 
+    def handle(self) -> None:
+        """One client; a connection that a fault has closed under us is no news."""
+        with contextlib.suppress(OSError, ValueError):
+            super().handle()
+
+    def finish(self) -> None:
+        """Its end."""
+        with contextlib.suppress(OSError, ValueError):
+            super().finish()
+
     def log(self, type: str, message: str, *args: Any) -> None:
         """Requests are of no interest on the terminal."""
+
+
+def _say_nothing(_kind: str, _message: str, *_args: Any) -> None:
+    """Nor are answers that found their connection cut by ourselves."""
 
 
 class LoopbackServer:
@@ -60,10 +77,27 @@ class LoopbackServer:
     def _listen(self) -> None:
         self._server = make_server(self._host, self._wanted, self._app, threaded=True, request_handler=_Handler)
         self._wanted = self._server.server_port
+        self._server.log = _say_nothing  # type: ignore[method-assign]
 
 
-def cut_connection() -> None:
-    """Close the client's connection without an answer."""
+def cut_connection() -> Response:
+    """Close the client's connection; what is answered goes nowhere."""
     connection = request.environ["werkzeug.socket"]
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
+    return Response(_nothing())
+
+
+def reset_connection() -> Response:
+    """Reset the client's connection (TCP RST), as a firewall or a dying machine does; what is answered goes nowhere."""
+    connection = request.environ["werkzeug.socket"]
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # Readers and writers of this request still refer to the socket, and would keep it open.
+        os.close(connection.detach())
+    return Response(_nothing())
+
+
+def _nothing() -> Iterator[bytes]:
+    raise ConnectionResetError
+    yield b""

@@ -148,7 +148,7 @@ class RestMerchant(MerchantConnector):
     def _outcome(self, answer: Answer) -> Outcome:
         if answer.status in {401, 403}:
             raise AuthFailed(f"status {answer.status}")
-        if answer.status in {429, 503}:
+        if answer.status == 429 or (answer.status == 503 and _is_merchants_own(answer)):
             raise Unavailable(f"status {answer.status}", retry_after_s=answer.retry_after_s)
         if answer.status not in {200, 201, 202}:
             return Unknown(answer.summary, answer.retry_after_s)
@@ -178,6 +178,14 @@ class RestMerchant(MerchantConnector):
             if answer.status != 401:
                 return answer
         return answer
+
+
+def _is_merchants_own(answer: Answer) -> bool:
+    """Whether it is said in the merchant's own words: a proxy's page knows nothing of what the merchant has done."""
+    try:
+        return isinstance(answer.json().get("error"), dict)
+    except (ContractBroken, AttributeError):
+        return False
 
 
 def _success(answer: Answer) -> Any:

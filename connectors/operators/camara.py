@@ -33,7 +33,7 @@ from connectors.http import Answer, GuardedClient
 from connectors.operators.camara_list import Pages
 from connectors.operators.camara_messages import Payment, rfc3339, transaction_body
 from connectors.operators.camara_refunds import CamaraRefunds
-from connectors.operators.camara_refusals import already_exists, first_fault, refusal, required
+from connectors.operators.camara_refusals import already_exists, first_fault, refusal, required, still_unknown
 from connectors.operators.tokens import Tokens
 
 PAYMENTS = "/carrier-billing/v0.5/payments"
@@ -175,16 +175,15 @@ class CamaraOperator:
     def _create(self, charge: ChargeRequest, path: str) -> OperatorOutcome:
         def ask() -> OperatorOutcome:
             answer = self._call("POST", PAYMENTS + path, json=transaction_body(charge, by_token=self._by_token))
-            if answer.status == 201:
+            if answer.status in {200, 201}:
                 return self._on_our_line(answer.json()) or _as_asked(_payment(answer.json()), charge)
             if already_exists(answer):
                 found = self.find(charge.key, datetime.now(UTC) - timedelta(days=2))
                 if isinstance(found, NotFound):
                     return Unknown("the operator knows the correlator, but its list does not show it yet", 2)
-                if isinstance(found, Unreachable):
-                    # Only the look-up was never heard: the operator has the payment.
-                    return Unknown(found.detail, found.retry_after_s)
-                return _as_asked(found, charge) if isinstance(found, OperatorCharge) else found
+                if isinstance(found, OperatorCharge):
+                    return _as_asked(found, charge)
+                return still_unknown(found)
             return refusal(answer)
 
         return self._outcome(ask)
@@ -199,11 +198,7 @@ class CamaraOperator:
             answer = self._call(
                 "POST", f"{PAYMENTS}/{ref}/{step}", json={} if self._by_token else {"phoneNumber": self._line}
             )
-            if answer.status not in {202, 409}:
-                return refusal(answer)
-            found = self._outcome(lambda: self._read(ref))
-            # The step itself was heard: what is unknown is only how it ended.
-            return Unknown(found.detail, found.retry_after_s) if isinstance(found, Unreachable) else found
+            return still_unknown(self.status(ref)) if answer.status in {202, 409} else refusal(answer)
 
         return self._outcome(ask)
 

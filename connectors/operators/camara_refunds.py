@@ -19,10 +19,11 @@ from connectors.contract import (
     RefundOutcome,
     Unavailable,
     Unknown,
+    Unreachable,
 )
 from connectors.http import Answer
 from connectors.operators.camara_messages import Refund, number
-from connectors.operators.camara_refusals import already_exists, first_fault, refusal, required
+from connectors.operators.camara_refusals import already_exists, first_fault, refusal, required, still_unknown
 
 REFUNDS = "/carrier-billing-refund/v0.3/payments"
 PAGE_SIZE = 100
@@ -56,8 +57,7 @@ class CamaraRefunds:
             try:
                 found = self.find(payment, key)
             except Unavailable as error:
-                # Only the look-up was never heard: the operator has the refund.
-                return Unknown(error.detail, error.retry_after_s)
+                return still_unknown(Unreachable(error.detail, error.retry_after_s))
             if isinstance(found, NotFound):
                 return Unknown("the operator knows the key, but does not show the refund", 2)
             return found

@@ -5,11 +5,15 @@ Source: CAMARA Carrier Billing 0.5.0 and Carrier Billing Refund 0.3.0, error res
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from pydantic import ValidationError
 
 from connectors.contract import AuthFailed, ContractBroken, Refused, Unavailable, Unknown, Unreachable
 from connectors.http import Answer
 from connectors.operators.camara_messages import ErrorInfo
+
+Outcome = TypeVar("Outcome")
 
 REFUSALS = {
     "CARRIER_BILLING.PAYMENT_DENIED": "denied",
@@ -74,6 +78,13 @@ def required(answer: Answer, what: str) -> Answer:
     if isinstance(refused, Unreachable):
         raise Unavailable(f"{what}: {refused.detail}", retry_after_s=refused.retry_after_s)
     raise ContractBroken(f"{what} came with status {answer.status}: {error_of(answer)}")
+
+
+def still_unknown(looked_up: Outcome) -> Outcome | Unknown:
+    """What a look-up says of a request that was received: that it cannot be made now never means that nothing was sent."""
+    if isinstance(looked_up, Unreachable):
+        return Unknown(f"received, and not to be looked up now: {looked_up.detail}", looked_up.retry_after_s)
+    return looked_up
 
 
 def first_fault(error: ValueError) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -20,7 +21,7 @@ from portal.billing import orphans, write_offs
 from portal.billing.charges import Charge
 from portal.catalog.merchants import asking, checked
 from portal.checkout import differences
-from portal.checkout.orders import Order
+from portal.checkout.orders import Order, OrderEvent
 from portal.checkout.steps import Means
 from portal.checkout.verification import Breach
 
@@ -48,9 +49,14 @@ EVER = Period()
 
 
 @dataclass(frozen=True)
-class WrittenOff:
-    """One delivery that nobody will ever be charged for; its amount in cents."""
+class Explained:
+    """One line that stays in one book only because a person decided so; its amount in cents.
 
+    `written_off`: delivered, and nobody will ever be charged for it. `given_up`: a purchase somebody has given up, of
+    which its merchant says that it was delivered.
+    """
+
+    kind: Literal["written_off", "given_up"]
     order: str
     merchant: str
     amount_cents: int
@@ -64,7 +70,7 @@ class Books:
     """What was compared: lines and totals in cents by book, and every difference.
 
     `moving` are the orders something was still happening to: a line that only one book has yet is no difference.
-    `explained` are lines that could astonish, and are as they must be: what was written off. `elsewhere` counts the
+    `explained` are lines that could astonish, and are as a person has decided. `elsewhere` counts the
     charges of operators that are not in force any more, by operator: nobody can read their book.
     """
 
@@ -72,7 +78,7 @@ class Books:
     totals: dict[str, int]
     differences: list[Breach]
     moving: frozenset[str] = frozenset()
-    explained: list[WrittenOff] = field(default_factory=list)
+    explained: list[Explained] = field(default_factory=list)
     elsewhere: dict[str, int] = field(default_factory=dict)
 
 
@@ -105,28 +111,26 @@ def compare(means: Means, period: Period = EVER, step: Callable[[], None] = lamb
         moving |= outbox.open_subjects(session)
         elsewhere = _elsewhere(session, period, means.operator.identity)
         # Two profiles may lead to one account, whose list then has the charges of both.
-        elsewhere = {
-            number: identity for number, identity in elsewhere.items() if number not in (theirs.books["operator"] or {})
-        }
+        known = theirs.books["operator"] or {}
+        elsewhere = {number: identity for number, identity in elsewhere.items() if number not in known}
         ours = _ours(session, period, elsewhere)
-        found = theirs.unreadable
+        found, explained = theirs.unreadable, _written_off(session, period)
+        given_up = _given_up(session)
         for name in sorted(ours.keys() | theirs.books.keys()):
             if name not in theirs.books:
                 found.append(Breach(6, name, "it is no longer configured, so its book cannot be read"))
                 continue
             book = theirs.books[name]
             if book is not None:
-                found += _differences(session, name, ours.get(name, {}), book, moving)
+                here = ours.get(name, {})
+                decided = book.keys() & given_up.keys() - here.keys() if name.startswith("merchant ") else set()
+                explained += [replace(given_up[number], amount_cents=book[number]) for number in sorted(decided)]
+                rest = {number: cents for number, cents in book.items() if number not in decided}
+                found += _differences(session, name, here, rest, moving)
         found += [
-            Breach(
-                6,
-                item.reference or item.ref,
-                f"operator: ours -, theirs {item.amount_cents} {item.state}",
-                "unknown_here",
-            )
+            Breach(6, item.reference or item.ref, f"operator: ours -, theirs {item.amount_cents} {item.state}", "unknown_here")
             for item in orphans.among(session, theirs.reserved)
-        ]
-        explained = _explained(session, period)
+        ]  # fmt: skip
     read = {"portal": ours["operator"], "portal refunds": ours[REFUNDS]}
     read |= {name: book for name, book in theirs.books.items() if book is not None}
     shown = {name: book for name, book in read.items() if book or not name.endswith("refunds")}
@@ -223,16 +227,30 @@ def _differences(session: Session, whose: str, ours: Book, theirs: Book, moving:
     return found
 
 
-def _explained(session: Session, period: Period) -> list[WrittenOff]:
+def _written_off(session: Session, period: Period) -> list[Explained]:
     said = write_offs.reasons(session)
     query = (
         select(Charge, Order.created_at).join(Order, Order.number == Charge.order_number)
         .where(Charge.state == "written_off").order_by(Charge.id)
     )  # fmt: skip
     return [
-        WrittenOff(
-            charge.order_number, charge.merchant_name, charge.amount_cents, charge.currency,
+        Explained(
+            "written_off", charge.order_number, charge.merchant_name, charge.amount_cents, charge.currency,
             *(said.get(charge.order_number, {}).get(name, "") for name in ("by", "reason")),
         )
         for charge, at in session.execute(query) if period.holds(at)
     ]  # fmt: skip
+
+
+def _given_up(session: Session) -> dict[str, Explained]:
+    """Every purchase that somebody has given up, by its number."""
+    query = (
+        select(Order, OrderEvent.evidence).join(OrderEvent, OrderEvent.order_id == Order.id)
+        .where(Order.state == "failed", OrderEvent.event == "refused").order_by(Order.id)
+    )  # fmt: skip
+    return {
+        order.number: Explained(
+            "given_up", order.number, order.seller["name"], order.gross_cents, order.currency, said["by"], said["reason"]
+        )
+        for order, said in session.execute(query) if (order.reason or {}).get("code") == "given_up"
+    }  # fmt: skip

@@ -151,6 +151,9 @@ def _answer(ask: Callable[[], Answer], *, first: bool = False) -> Answer | NotDo
         return NotDone("rejected", error.words)
     except AuthFailed as error:
         return Unknown(f"the merchant refused our credentials: {error}", 60)
+    except ConnectorError as error:
+        log.warning("merchant_in_doubt", error=type(error).__name__, detail=error.detail)
+        return Unknown(f"{type(error).__name__}: {error}")
     except Exception as error:
         # Whatever else a connector raises after a request may have left is a doubt, never a "no".
         log.exception("connector_raised")

@@ -52,6 +52,12 @@ EXPLANATIONS = {
     "refund_by_others": say("more was given back there than was asked for here"),
     "refund_not_there": say("it was confirmed here as given back, and is not in the operator's list"),
 }
+EXPLAINED = {
+    "written_off": say("%(order)s: delivered by %(merchant)s for %(amount)s and written off by %(by)s: %(reason)s"),
+    "given_up": say(
+        "%(order)s: given up by %(by)s (%(reason)s), and delivered for %(amount)s by the word of %(merchant)s: refuse its invoice, or pay it outside of here"
+    ),
+}
 
 
 @click.command(help=say("Prove that the books are right; with --books also against the operator's and the merchants'."))
@@ -104,11 +110,8 @@ def _tell(breaches: list[Breach], compared: Books | None) -> None:
         )  # fmt: skip
     for line in compared.explained if compared else []:
         click.echo(
-            say(
-                "%(number)s: delivered by %(merchant)s for %(amount)s and written off by %(by)s: %(reason)s",
-                number=line.order, merchant=line.merchant, by=line.by, reason=line.reason,
-                amount=format_money(line.amount_cents, line.currency, terminal_language()),
-            )
+            EXPLAINED[line.kind]
+            % {**asdict(line), "amount": format_money(line.amount_cents, line.currency, terminal_language())}
         )  # fmt: skip
     for breach in breaches:
         click.echo(
@@ -138,7 +141,7 @@ def _as_json(breaches: list[Breach], compared: Books | None) -> dict[str, Any]:
         content |= {
             "lines": compared.lines, "totals": compared.totals, "moving": sorted(compared.moving),
             "elsewhere": compared.elsewhere,
-            "written_off": [asdict(line) for line in compared.explained],
+            **{kind: [asdict(line) for line in compared.explained if line.kind == kind] for kind in EXPLAINED},
         }  # fmt: skip
     return content
 

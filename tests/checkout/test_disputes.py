@@ -107,3 +107,21 @@ def test_what_was_delivered_is_not_given_up(buyer, installation):
     number = buyer.confirm(buyer.ask_price("registre-kbis", siren=SIREN))
 
     assert decide(installation, number, "give_up") == "choice_gone"
+
+
+def test_what_a_merchant_says_of_a_purchase_given_up_is_explained_and_no_difference(disputed, company, installation):
+    company.merchants.set_fault("registre", None)
+    order = order_of(installation, disputed)
+    merchant = installation.merchants.merchant("registre").connector
+    with installation.database.reading() as session:
+        quote = orders.by_number(session, disputed).quote.as_contract()
+    merchant.fulfil(quote, order.key, order.number, order.gross_cents)
+    assert [breach.because for breach in compare(installation.means).differences] == ["order_disputed"]
+
+    assert decide(installation, disputed, "give_up", "it came too late") == ""
+
+    compared = compare(installation.means)
+    assert compared.differences == []
+    assert [(line.kind, line.order, line.amount_cents, line.by, line.reason) for line in compared.explained] == [
+        ("given_up", disputed, 353, "account 5", "it came too late")
+    ]

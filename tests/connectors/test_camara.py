@@ -104,13 +104,40 @@ def test_the_operator_books_the_very_cents_we_asked_for(cents, line):
     assert line.adapter.confirm(reserved.ref).state == "captured"
 
 
-@pytest.mark.parametrize("repeats", [201, 400, 409])
+@pytest.mark.parametrize("repeats", [200, 201, 400, 409])
 def test_a_repeat_finds_the_first_charge_however_the_operator_says_so(repeats, line):
     line.server.repeats = repeats
     asked = charge()
 
     assert line.adapter.prepare(asked) == line.adapter.prepare(asked)
     assert len(line.server.book.charges()) == 1
+
+
+def unreadable(line, step):
+    """From now on a step is refused our token, and nobody gives us another."""
+    line.server.faults.strike("unauthorized", step)
+    line.server.faults.strike("error500", "token")
+
+
+@pytest.mark.parametrize("repeats", [400, 409])
+def test_a_known_correlator_that_cannot_be_looked_up_now_is_a_doubt_never_a_no(repeats, line):
+    line.server.repeats = repeats
+    asked = charge()
+    line.adapter.prepare(asked)
+    unreadable(line, "listing")
+
+    assert isinstance(line.adapter.prepare(asked), Unknown)
+
+
+@pytest.mark.parametrize("step", ["confirm", "cancel"])
+def test_a_step_that_was_taken_and_cannot_be_read_back_is_a_doubt_never_a_no(step, line):
+    ref = line.adapter.prepare(charge()).ref
+    unreadable(line, "read")
+
+    assert isinstance(getattr(line.adapter, step)(ref), Unknown)
+    assert [item.state for item in line.server.book.charges()] == [
+        {"confirm": "succeeded", "cancel": "cancelled"}[step]
+    ]
 
 
 def test_the_same_key_with_another_amount_is_a_doubt(line):

@@ -52,6 +52,17 @@ def test_a_lost_reply_is_found_by_its_key_among_many(line, paid):
     ]
 
 
+def test_a_known_refund_that_cannot_be_looked_up_now_is_a_doubt_never_a_no(line, paid):
+    line.server.faults.strike("duplicate", "refund")
+    line.server.faults.strike("unauthorized", "refunds")
+    line.server.faults.strike("error500", "token")
+
+    assert isinstance(line.adapter.refund(paid, 400, "r1"), Unknown)
+    assert refunded(line) == 400
+    line.server.faults.calm()
+    assert line.adapter.find_refund(paid, "r1").state == "done"
+
+
 def test_a_total_refund_made_by_others_is_of_what_was_left(line, paid):
     line.adapter.refund(paid, 400, "r1")
     body = {"type": "total", "amountTransaction": {"referenceCode": "G-1", "refundAmount": {}}}

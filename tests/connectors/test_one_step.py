@@ -57,6 +57,21 @@ def test_a_lost_reply_is_looked_up_and_not_sent_again(one, line):
     assert len(posts) == 0, "the only send had no answer"
 
 
+def test_a_payment_that_is_known_and_cannot_be_looked_up_now_is_never_forgotten(one, line, monkeypatch):
+    ref = one.prepare(charge()).ref
+    faults = line.server.faults
+    assert one.check() == []  # there is a token
+    monkeypatch.setattr(faults, "one_of", lambda _choices: 409)
+    for name, step in (("duplicate", "create"), ("unauthorized", "listing"), ("error500", "token")):
+        faults.strike(name, step)
+    assert isinstance(one.confirm(ref), Unknown)
+
+    faults.calm()
+
+    assert one.cancel(ref).state == "captured"
+    assert booked(line) == ["succeeded"]
+
+
 def test_what_was_sent_and_is_not_seen_yet_is_never_voided(one, line):
     ref = one.prepare(charge()).ref
     line.server.fault_once("error500")

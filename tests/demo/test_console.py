@@ -88,3 +88,19 @@ def test_the_page_names_no_other_host(console):
     hosts = set(re.findall(r'(?:src|href|action)="https?://([^/"]+)', console.get("/").text))
 
     assert hosts == set()
+
+
+def test_the_weather_of_everything_can_be_changed(console, company):
+    page = console.post("/weather", data={"rate": "0.1", "seed": "3"}).text
+    assert '<option value="0.1" selected>' in page
+    for _ in range(200):
+        company.operator.faults.draw("prepare")
+        company.merchants.faults.draw("order")
+    assert company.operator.faults.befallen
+    assert company.merchants.faults.befallen
+
+    console.post("/weather", data={"rate": "0"})
+    company.operator.faults.befallen.clear()
+    for _ in range(200):
+        company.operator.faults.draw("prepare")
+    assert not company.operator.faults.befallen
