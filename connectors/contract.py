@@ -105,6 +105,9 @@ class Quote:
     lines: tuple[QuoteLine, ...] = ()
     subject: str = ""
     """What the inputs designate, in the merchant's words (a company's name, an article's title)."""
+    offer_id: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """What was quoted: left empty by the connector, filled in by the core when it hands the quote to `fulfil`."""
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,10 @@ class Auth(Table):
 
     kind: Literal["none", "header", "query", "basic", "login_token", "oauth2_client"]
     header: str = ""
+    prefix: str = ""
+    parameter: str = ""
+    path: str = ""
+    token: str = "access_token"  # noqa: S105 - where the answer has it
     secrets: list[str] = []
 
 
@@ -88,14 +92,14 @@ class Manifest(Table):
     capabilities: Capabilities = Capabilities()
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read and check a manifest.
+def read_manifest(path: Path, kind: type[Manifest] = Manifest) -> Manifest:
+    """Read and check a manifest; `kind` says which tables it may have.
 
     Raises:
         ManifestError: naming the file, the key and what to do.
     """
     try:
-        return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ManifestError(f"{path}: {error}") from error
     except ValidationError as error:

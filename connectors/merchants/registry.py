@@ -15,6 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from connectors.contract import Context, MerchantConnector, Words
+from connectors.declared.manifest import DeclaredManifest
+from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import GuardedClient, Network, Timeouts
 from connectors.manifest import Manifest, ManifestError, read_manifest
 
@@ -59,8 +61,9 @@ def load_merchant(
     """
     module, folder = _locate(connector)
     try:
-        manifest = read_manifest(folder / "connector.toml")
-        made = importlib.import_module(f"{module}.connector").Connector
+        made = _class_of(module, folder)
+        declared = issubclass(made, DeclaredMerchant)
+        manifest = read_manifest(folder / "connector.toml", DeclaredManifest if declared else Manifest)
     except ManifestError as error:
         raise ConnectorBroken(
             connector, {"fr": f"manifeste incorrect : {error}", "en": f"wrong manifest: {error}"}
@@ -78,8 +81,18 @@ def load_merchant(
     hosts = [urlsplit(base).netloc] if base_url else manifest.network.hosts
     limits = Timeouts(**manifest.network.timeout)
     http = GuardedClient(hosts, network, limits, manifest.network.max_body)
-    context = Context(key=key, base_url=base, secrets=dict(secrets), http=http, manifest=manifest.model_dump())
+    context = Context(
+        key=key, base_url=base, secrets=dict(secrets), http=http, manifest=manifest.model_dump(by_alias=True)
+    )
     return LoadedMerchant(manifest, made(context))
+
+
+def _class_of(module: str, folder: Path) -> type[MerchantConnector]:
+    """Its own code where it has some; otherwise its manifest is all there is."""
+    if not (folder / "connector.py").exists():
+        return DeclaredMerchant
+    made: type[MerchantConnector] = importlib.import_module(f"{module}.connector").Connector
+    return made
 
 
 @cache
