@@ -26,7 +26,7 @@ def test(arguments: tuple[str, ...]) -> None:
     if not (ROOT / "tests").is_dir():
         stop(say("The tests are part of the source tree; run this command in a checkout."), BAD_USAGE)
     missing = [name for name in os.environ.get("GUICHET_TESTS_MISSING", "").split(",") if name]
-    done = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, check=False)
+    done = subprocess.run([sys.executable, "-m", "pytest", *(arguments or at_once())], cwd=ROOT, check=False)
     if missing:
         sentence = say(
             "Left out for want of %(missing)s. As root: apt-get install %(packages)s",
@@ -36,3 +36,9 @@ def test(arguments: tuple[str, ...]) -> None:
         if os.environ.get("CI") == "true":
             raise SystemExit(FOUND_WRONG)
     raise SystemExit(done.returncode)
+
+
+def at_once() -> tuple[str, ...]:
+    """How the whole suite is run: a file on each core, since servers of a file's own are started once for it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ("-n", str(cores), "--dist", "loadfile") if cores > 1 else ()
