@@ -15,7 +15,16 @@ from connectors.manifest import Manifest, Table
 
 BUYER = frozenset({"buyer.company", "buyer.language", "buyer.cost_centre"})
 ORDER = frozenset({"offer.id", "quote.ref", "key", "po", "max", "max_cents"})
+MUST = {"lookup": "key", "status": "order"}
 DELIVERY = {"document": ("url",), "link": ("url",), "licence": ("key",), "access": ("url", "until")}
+KINDS = frozenset({"document", "link", "data", "licence", "access"})
+OFFER_FIELDS = (
+    {"id", "title", "summary", "category", "delivery", "vat_rate"},
+    {"net", "vat", "gross", "currency", "delay", "keywords"},
+)
+QUOTE_FIELDS = ({"vat_rate"}, {"net", "vat", "gross", "currency", "ref", "expires_at", "subject"})
+SUGGESTION_FIELDS = ({"value", "label"}, {"detail"})
+BOOK_FIELDS = ({"reference", "key", "gross", "state", "at"}, {"currency"})
 ERRORS = re.compile(r"rejected|price_changed:[\w.-]*|not_found|wait")
 
 
@@ -33,6 +42,13 @@ class InputTable(Table):
     choices: dict[str, dict[str, str]] = Field(default_factory=dict)
     personal: bool = False
     offers: list[str] = Field(default_factory=list)
+
+    @field_validator("label")
+    @classmethod
+    def _in_french(cls, value: dict[str, str]) -> dict[str, str]:
+        if not value.get("fr"):
+            raise ValueError('a label is words, in French at least: {fr = "Commune", en = "Town"}')
+        return value
 
     @field_validator("pattern")
     @classmethod
@@ -65,6 +81,8 @@ class Request(Table):
     query: dict[str, str] = Field(default_factory=dict)
     headers: dict[str, str] = Field(default_factory=dict)
     body: dict[str, Any] | None = None
+    at: str | None = None
+    """Where the order stands in the answer, or in each item of a list; by default where `[order]` says."""
     errors: dict[str, str] = Field(default_factory=dict)
     """What a status means: `rejected`, `price_changed:PATH` to the new quote, `not_found` or `wait`."""
 
@@ -116,6 +134,8 @@ class ItemsRequest(Request):
     """A request whose answer holds a list of what `map` or `[order]` reads."""
 
     items: str = ""
+    key: str = ""
+    """Of a look-up: where an order has the key it was made under, so that nobody else's is taken for it."""
     map: dict[str, Place] = Field(default_factory=dict)
 
 
@@ -148,8 +168,9 @@ class OrderTable(Table):
     def _complete(self) -> OrderTable:
         if bool(self.state) != bool(self.states):
             raise ValueError("state says where the word stands and states what each word means: give both or neither")
-        kind = self.delivery.get("kind", "").removeprefix("=")
-        if not kind:
+        written = self.delivery.get("kind", "")
+        kind = written.removeprefix("=")
+        if not kind or (written.startswith("=") and kind not in KINDS) or kind in KINDS - {written[1:]}:
             raise ValueError('delivery needs a kind: "=document", "=link", "=data", "=licence" or "=access"')
         if kind == "data" and not self.rows:
             raise ValueError("a delivery of data needs [[order.rows]]")
@@ -194,7 +215,7 @@ class DeclaredManifest(Manifest):
         known: Mapping[str, frozenset[str]] = {
             "list": frozenset(), "suggest": frozenset({"text", "offer.id"}), "quote": inputs | BUYER | {"offer.id"},
             "fulfil": inputs | ORDER, "lookup": frozenset({"key"}), "status": frozenset({"order"}),
-            "orders": frozenset({"since"}),
+            "orders": frozenset({"since", "since_date"}),
         }  # fmt: skip
         for table, allowed in known.items():
             request: Request | None = getattr(self, "listing" if table == "list" else table)
@@ -202,9 +223,21 @@ class DeclaredManifest(Manifest):
                 unknown = set(request.wanted()) - allowed if request else set()
             except TemplateError as error:
                 raise ValueError(f"[{table}] {error}") from None
+            if request and table in MUST and MUST[table] not in set(request.wanted()):
+                raise ValueError(f"[{table}] never sends {{{MUST[table]}}}: the answer could be about any order")
             if unknown:
                 may = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "nothing to fill in"
                 raise ValueError(f"[{table}] {{{min(unknown)}}} is not known there; there is {may}")
+        return self
+
+    @model_validator(mode="after")
+    def _maps_are_whole(self) -> DeclaredManifest:
+        _require(self.listing.map, "list", OFFER_FIELDS)
+        _require(self.quote.map, "quote", QUOTE_FIELDS)
+        for table, fields in (("suggest", SUGGESTION_FIELDS), ("orders", BOOK_FIELDS)):
+            asked: ItemsRequest | None = getattr(self, table)
+            if asked:
+                _require(asked.map, table, fields)
         return self
 
     @model_validator(mode="after")
@@ -227,3 +260,14 @@ class DeclaredManifest(Manifest):
         return tuple(
             each.as_contract(suggest=self.capabilities.suggest and index == 0) for index, each in enumerate(asked)
         )
+
+
+def _require(places: Mapping[str, Place], table: str, fields: tuple[set[str], set[str]]) -> None:
+    """Raises `ValueError` for a field that is missing, or that nobody reads."""
+    needed, may = fields
+    for name in sorted(set(places) - needed - may):
+        raise ValueError(f"[{table}] map: {name} is no field; there are {', '.join(sorted(needed | may))}")
+    for name in sorted(needed - set(places)):
+        raise ValueError(f"[{table}] map: a path for {name} is missing")
+    if "vat_rate" in needed and not {"net", "gross"} & set(places):
+        raise ValueError(f"[{table}] map: a path for net or for gross is missing")

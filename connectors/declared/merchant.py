@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NoReturn, cast
 from urllib.parse import urljoin, urlsplit
 
 from connectors.contract import (
+    DELIVERED,
     AuthFailed,
     BookLine,
     Buyer,
@@ -22,18 +23,21 @@ from connectors.contract import (
     MerchantConnector,
     NotDone,
     NotFound,
+    NotOffered,
     Offer,
     Outcome,
     Problem,
     Quote,
     Rejected,
+    Removed,
+    State,
     Suggestion,
     Unavailable,
     Unknown,
 )
 from connectors.declared import reading, templates
 from connectors.declared.manifest import DeclaredManifest, ItemsRequest, QuoteRequest, Request
-from connectors.declared.paths import items, need, text, words
+from connectors.declared.paths import find, items, need, text, words
 from connectors.declared.signing import Signer
 from connectors.http import Answer, Download
 from connectors.merchants.answers import decimal_text, problem, success, whole
@@ -52,7 +56,7 @@ class DeclaredMerchant(MerchantConnector):
 
     # --- The contract -----------------------------------------------------------------------------
 
-    def list_offers(self) -> Iterator[Offer]:
+    def list_offers(self, state: str = "") -> Iterator[Offer | Removed | State]:
         """Every offer of `[list]`, page after page."""
         for content in self._pages():
             for item in items(content, self.manifest.listing.items):
@@ -102,8 +106,14 @@ class DeclaredMerchant(MerchantConnector):
         if asked.errors.get(str(answer.status)) == "not_found":
             return NotFound()
         content = success(answer)
-        found = items(content, asked.items) if asked.items else [content]
-        return self._read_order(found[0], None) if found else NotFound()
+        if not asked.items:
+            return self._known(self._order_in(content, asked), key, asked)
+        # What stands in a list is mostly bare, whatever a single order is wrapped in.
+        found = [find(item, asked.at or "") for item in items(content, asked.items)]
+        ours = [item for item in found if not asked.key or text(item, asked.key) == key]
+        if found and (len(ours) != 1):
+            return Unknown(f"asked for one key, {len(found)} orders came, {len(ours)} of them under it")
+        return self._read(ours[0], None) if ours else NotFound()
 
     def status(self, order_ref: str) -> Outcome:
         """Where `[status]` says an order stands."""
@@ -113,11 +123,13 @@ class DeclaredMerchant(MerchantConnector):
         return self._outcome(self._send(asked, {"order": order_ref}), asked, None)
 
     def list_orders(self, since: datetime) -> Iterator[BookLine]:
-        """The merchant's own book by `[orders]`. Raises `NotImplementedError` when it has none."""
+        """The merchant's own book by `[orders]`. Raises `NotOffered` when it has none."""
         asked = self.manifest.orders
         if asked is None:
-            raise NotImplementedError
-        content = success(self._send(asked, {"since": since.astimezone(UTC).isoformat()}))
+            raise NotOffered
+        at = since.astimezone(UTC)
+        values = {"since": at.strftime("%Y-%m-%dT%H:%M:%SZ"), "since_date": at.date().isoformat()}
+        content = success(self._send(asked, values))
         for item in items(content, asked.items):
             yield self._book_line(item, asked)
 
@@ -223,13 +235,20 @@ class DeclaredMerchant(MerchantConnector):
         if answer.status not in {200, 201, 202}:
             return Unknown(answer.summary, answer.retry_after_s)
         try:
-            return self._read_order(answer.json(), agreed_cents)
+            return self._read(self._order_in(answer.json(), asked), agreed_cents)
         except ContractBroken as error:
             return Unknown(f"the answer cannot be read: {error.detail}"[:LONGEST_REASON])
 
-    def _read_order(self, content: Any, agreed_cents: int | None) -> Outcome:
+    def _order_in(self, content: Any, asked: Request) -> Any:
+        return find(content, self.manifest.order.at if asked.at is None else asked.at)
+
+    def _known(self, item: Any, key: str, asked: ItemsRequest) -> Outcome:
+        theirs = text(item, asked.key) if asked.key else key
+        return self._read(item, None) if theirs == key else Unknown(f"asked for one key, the order has {theirs!r}")
+
+    def _read(self, item: Any, agreed_cents: int | None) -> Outcome:
         manifest = self.manifest
-        return reading.outcome(content, manifest.order, manifest.amounts, agreed_cents, self.context.base_url)
+        return reading.outcome(item, manifest.order, manifest.amounts, agreed_cents, self.context.base_url)
 
     def _price_changed(self, answer: Answer, where: str, quote: Quote) -> Outcome:
         try:
@@ -241,11 +260,12 @@ class DeclaredMerchant(MerchantConnector):
 
     def _book_line(self, item: Any, asked: ItemsRequest) -> BookLine:
         places = asked.map
+        said = text(item, reading.path(places, "state"))
         return BookLine(
             reference=text(item, reading.path(places, "reference")), key=text(item, reading.path(places, "key")),
             gross_cents=whole(need(item, reading.path(places, "gross")), reading.UNITS[self.manifest.amounts.unit]),
             currency=text(item, reading.path(places, "currency")).upper() if "currency" in places else "EUR",
-            state=text(item, reading.path(places, "state")), at=reading.instant(item, reading.path(places, "at")),
+            state=DELIVERED if self.manifest.order.states.get(said) == "done" else said, at=reading.instant(item, reading.path(places, "at")),
         )  # fmt: skip
 
     def _reject(self, answer: Answer) -> NoReturn:

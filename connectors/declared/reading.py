@@ -76,8 +76,8 @@ def instant(content: Any, where: str) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def outcome(content: Any, order: OrderTable, amounts: Amounts, agreed_cents: int | None, base_url: str) -> Outcome:
-    """What an order's answer says.
+def outcome(item: Any, order: OrderTable, amounts: Amounts, agreed_cents: int | None, base_url: str) -> Outcome:
+    """What an order says.
 
     Args:
         agreed_cents: the price that was confirmed, for a merchant that does not repeat it.
@@ -85,7 +85,6 @@ def outcome(content: Any, order: OrderTable, amounts: Amounts, agreed_cents: int
     Raises:
         ContractBroken: it cannot be read, which is a doubt about the order and never a no.
     """
-    item = find(content, order.at)
     said = text(item, order.state) if order.state else ""
     meaning = order.states.get(said) if order.state else "done"
     ref = text(item, order.ref) if order.ref else ""

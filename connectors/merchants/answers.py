@@ -51,4 +51,9 @@ def problem(error: ConnectorError) -> Problem:
     }
     if isinstance(error, AuthFailed):
         remedy = {"fr": "Vérifiez ses secrets dans portal.toml.", "en": "Check its secrets in portal.toml."}
+    if isinstance(error, ContractBroken):
+        remedy = {
+            "fr": "Ses réponses ne sont pas celles que son connecteur attend : comparez-les à son connector.toml.",
+            "en": "Its answers are not what its connector expects: compare them with its connector.toml.",
+        }
     return Problem({"fr": what, "en": what}, remedy)

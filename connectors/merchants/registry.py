@@ -47,17 +47,11 @@ def names() -> list[str]:
     return sorted(shipped | {point.name for point in _installed()})
 
 
-def load_merchant(
-    connector: str, key: str, base_url: str, secrets: Mapping[str, str], network: Network
-) -> LoadedMerchant:
-    """One merchant of the configuration with its connector.
-
-    Args:
-        key: the merchant's name on this site.
-        base_url: replaces the manifest's; its host is then the only one contacted besides.
+def read_connector(connector: str) -> tuple[Manifest, type[MerchantConnector]]:
+    """A connector's manifest and what speaks for it, before anybody has configured it.
 
     Raises:
-        ConnectorBroken: it does not exist, its manifest is wrong, its code does not load, or a secret is missing.
+        ConnectorBroken: it does not exist, its manifest is wrong, or its code does not load.
     """
     module, folder = _locate(connector)
     try:
@@ -73,6 +67,30 @@ def load_merchant(
         raise ConnectorBroken(
             connector, {"fr": f"son code ne se charge pas : {words}", "en": f"its code does not load: {words}"}
         ) from error
+    if manifest.id != connector:
+        raise ConnectorBroken(
+            connector,
+            {
+                "fr": f"son manifeste dit id = « {manifest.id} » : donnez-lui le nom sous lequel il est trouvé",
+                "en": f"its manifest says id = “{manifest.id}”: give it the name it is found by",
+            },
+        )
+    return manifest, made
+
+
+def load_merchant(
+    connector: str, key: str, base_url: str, secrets: Mapping[str, str], network: Network
+) -> LoadedMerchant:
+    """One merchant of the configuration with its connector.
+
+    Args:
+        key: the merchant's name on this site.
+        base_url: replaces the manifest's; its host is then the only one contacted besides.
+
+    Raises:
+        ConnectorBroken: it does not exist, its manifest is wrong, its code does not load, or a secret is missing.
+    """
+    manifest, made = read_connector(connector)
     missing = [name for name in manifest.auth.secrets if not secrets.get(name)]
     if missing:
         listed = ", ".join(missing)

@@ -33,6 +33,8 @@ from connectors.contract import (
     Quote,
     QuoteLine,
     Rejected,
+    Removed,
+    State,
     Suggestion,
     Unavailable,
     Unknown,
@@ -52,7 +54,7 @@ class RestMerchant(MerchantConnector):
 
     # --- The contract -----------------------------------------------------------------------------
 
-    def list_offers(self) -> Iterator[Offer]:
+    def list_offers(self, state: str = "") -> Iterator[Offer | Removed | State]:
         """Every line of the merchant's own catalogue; titles and prices are its data."""
         for item in _need(self._read("/catalogue"), "offers", list):
             price = _price(item)

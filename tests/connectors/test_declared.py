@@ -18,6 +18,7 @@ from connectors.contract import (
     Done,
     NotDone,
     NotFound,
+    NotOffered,
     Pending,
     Quote,
     Rejected,
@@ -137,6 +138,27 @@ def test_an_order_its_look_up_and_the_merchants_own_book(seller, shop):
     assert seller.lookup("key-2") == NotFound()
     line = next(seller.list_orders(datetime(2026, 11, 1, tzinfo=UTC)))
     assert (line.reference, line.key, line.gross_cents, line.at.hour) == ("G-1", "key-1", 360, 9)
+    assert line.state == "delivered"
+    assert shop.seen[-1][1] == "/v2/book?since=2026-11-01T00%3A00%3A00Z"
+
+
+def test_a_look_up_never_takes_anybody_elses_order(load, shop):
+    listed = ('path = "/v2/orders"\nquery = {key = "{key}"}\nerrors = {404 = "not_found"}',
+              'path = "/v2/book"\nquery = {key = "{key}"}\nitems = "orders"\nkey = "key"')  # fmt: skip
+    seller = load(listed).connector
+    assert seller.lookup("key-1") == NotFound()
+    bought(seller, key="key-1")
+    bought(seller, key="key-2")
+    assert isinstance(seller.lookup("key-1"), Done)
+    assert isinstance(seller.lookup("key-3"), Unknown)
+    without_its_key = load((listed[0], listed[1].removesuffix('\nkey = "key"'))).connector
+    assert isinstance(without_its_key.lookup("key-1"), Unknown)
+
+
+def test_a_merchant_without_a_book(load):
+    text = MANIFEST[MANIFEST.index("[orders]") :]
+    with pytest.raises(NotOffered):
+        next(load((text, "")).connector.list_orders(datetime(2026, 11, 1, tzinfo=UTC)))
 
 
 def test_an_order_that_takes_its_time(seller):
@@ -253,14 +275,25 @@ def test_credentials_go_to_the_merchants_own_host_only(load, shop):
         ('{Idempotency-Key = "{key}"}', '{Idempotency-Key = "G"}', "never sends {key}"),
         ("lookup_by_key = true", "lookup_by_key = false", "go together"),
         ('[amounts]\nunit = "cents"', '[amounts]\nunit = "pence"', "amounts.unit"),
-        ("[refusal]", "[refusals]", "refusals"),
+        ("[refusal]", "[refusals]", "refusals: there is no such key; do you mean refusal?"),
+        ('query = {key = "{key}"}\nerrors = {404', 'query = {key = "1"}\nerrors = {404', "[lookup] never sends {key}"),
+        ('path = "/v2/orders/{order}"', 'path = "/v2/orders"', "[status] never sends {order}"),
+        ('kind = "=document"', 'kind = "=table"', "delivery needs a kind"),
+        ('kind = "=document"', 'kind = "document"', "delivery needs a kind"),
+        (', gross = "price", vat_rate = "vat"}', ', vat_rate = "vat"}', "[list] map: a path for net or for gross"),
+        ('subject = "town"}', 'expires = "until"}', "[quote] map: expires is no field"),
+        ('summary = "about", ', "", "[list] map: a path for summary is missing"),
+        ('label = {fr = "Commune", en = "Town"}', 'label = {en = "Town"}', "in French at least"),
+        ('id = "meteo"', 'id = "weather"', "id = “weather”"),
+        ('hosts = ["api.meteo.example"]', 'hosts = ["meteo.example"]', "hosts must name api.meteo.example"),
+        ("sandbox = true", "sandbox = true\nsandbx = 1", "do you mean sandbox?"),
     ],
 )
 def test_a_wrong_manifest_is_named_by_its_key(old, new, named, load):
     with pytest.raises(ConnectorBroken) as broken:
         load((old, new))
     assert named in broken.value.words["en"]
-    assert "connector.toml" in broken.value.words["en"]
+    assert "connector.toml" in broken.value.words["en"] or "its manifest says" in broken.value.words["en"]
 
 
 def test_code_for_the_one_thing_no_manifest_can_say(load, tmp_path, monkeypatch):
