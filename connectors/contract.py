@@ -82,6 +82,18 @@ class Removed:
 
 
 @dataclass(frozen=True)
+class State:
+    """A place in the list of offers: what came before it may be stored, and `cursor` goes on from here.
+
+    With `more` it is a checkpoint in the middle of a list, which goes on from it when it was interrupted. Without,
+    it ends the list, and the next list brings only what has changed since.
+    """
+
+    cursor: str
+    more: bool = True
+
+
+@dataclass(frozen=True)
 class QuoteLine:
     """One line of a quote, as it will stand on the receipt."""
 
@@ -105,6 +117,9 @@ class Quote:
     lines: tuple[QuoteLine, ...] = ()
     subject: str = ""
     """What the inputs designate, in the merchant's words (a company's name, an article's title)."""
+    offer_id: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """What was quoted: left empty by the connector, filled in by the core when it hands the quote to `fulfil`."""
 
 
 @dataclass(frozen=True)
@@ -261,6 +276,10 @@ class ContractBroken(ConnectorError):
     """The answer is not what the contract or the other side's own definition says."""
 
 
+class NotOffered(ConnectorError):
+    """The other side has no such thing, and it is no fault."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing `check` found wrong: what, and what to do about it (plain words, both languages)."""
@@ -293,8 +312,11 @@ class MerchantConnector:
     def __init__(self, context: Context) -> None:
         self.context = context
 
-    def list_offers(self) -> Iterator[Offer]:
-        """Every offer on sale now."""
+    def list_offers(self, state: str = "") -> Iterator[Offer | Removed | State]:
+        """Every offer on sale now; from a `State.cursor` given earlier, the rest of the list or what has changed since.
+
+        A connector without `State` lists everything each time, and what is not listed any more is withdrawn.
+        """
         raise NotImplementedError
 
     def suggest(self, offer_id: str, input_name: str, text: str) -> list[Suggestion]:
@@ -322,17 +344,23 @@ class MerchantConnector:
         return self.context.http.download(document.url, into)
 
     def list_orders(self, since: datetime) -> Iterator[BookLine]:
-        """The merchant's own book since a time (UTC), for the comparison of the books."""
-        raise NotImplementedError
+        """The merchant's own book since a time (UTC). Raises `NotOffered` when it has none to show."""
+        raise NotOffered
 
     def check(self) -> list[Problem]:
         """Credentials, host and clock; nothing is bought."""
         raise NotImplementedError
 
 
+DELIVERED = "delivered"
+
+
 @dataclass(frozen=True)
 class BookLine:
-    """One line of the other side's book. `reference` is our order number; `state` is its own word."""
+    """One line of the other side's book. `reference` is our order number.
+
+    `state` is `DELIVERED` for what was delivered and is invoiced; anything else is the other side's own word.
+    """
 
     reference: str
     key: str

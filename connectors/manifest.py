@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from stdnum.fr import siren as siren_number
 from stdnum.fr import tva
 
@@ -57,12 +60,23 @@ class NetworkTable(Table):
     timeout: dict[Literal["connect", "read", "total"], float] = {}
     max_body: int = Field(20_000_000, gt=0, le=200_000_000)
 
+    @model_validator(mode="after")
+    def _may_go_there(self) -> NetworkTable:
+        host = urlsplit(self.base_url).netloc
+        if host not in self.hosts:
+            raise ValueError(f"hosts must name {host}, where base_url is")
+        return self
+
 
 class Auth(Table):
     """How requests are signed in; `secret` names entries of the configuration, never values."""
 
     kind: Literal["none", "header", "query", "basic", "login_token", "oauth2_client"]
     header: str = ""
+    prefix: str = ""
+    parameter: str = ""
+    path: str = ""
+    token: str = "access_token"  # noqa: S105 - where the answer has it
     secrets: list[str] = []
 
 
@@ -88,17 +102,37 @@ class Manifest(Table):
     capabilities: Capabilities = Capabilities()
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read and check a manifest.
+def read_manifest(path: Path, kind: type[Manifest] = Manifest) -> Manifest:
+    """Read and check a manifest; `kind` says which tables it may have.
 
     Raises:
         ManifestError: naming the file, the key and what to do.
     """
     try:
-        return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ManifestError(f"{path}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ManifestError(f"{path}, {key}: {first['msg']} (contract version {CONTRACT_VERSION})") from error
+        faults = "; ".join(_fault(each, kind) for each in error.errors())
+        raise ManifestError(f"{path}: {faults} (contract version {CONTRACT_VERSION})") from error
+
+
+def _fault(found: ErrorDetails, kind: type[BaseModel]) -> str:
+    """One thing that is wrong, by its key."""
+    key = ".".join(str(part) for part in found["loc"])
+    said = found["msg"].removeprefix("Value error, ")
+    if found["type"] == "extra_forbidden":
+        near = get_close_matches(str(found["loc"][-1]), _keys(kind), 1)
+        said = f"there is no such key; do you mean {near[0]}?" if near else "there is no such key"
+    return f"{key}: {said}" if key else said
+
+
+def _keys(kind: type[BaseModel]) -> set[str]:
+    """Every key that a manifest may have, in whatever table."""
+    found: set[str] = set()
+    for name, given in kind.model_fields.items():
+        found.add(given.alias or name)
+        for inner in (given.annotation, *get_args(given.annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                found |= _keys(inner)
+    return found

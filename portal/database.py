@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -145,6 +145,13 @@ def insert_missing(session: Session, table: type[Base], values: dict[str, Any]) 
     """Add a row unless one with the same unique key is there, also when another process adds it at this moment."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     session.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+
+
+def insert_missing_rows(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add those of many rows whose unique key is not there yet."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    if rows:
+        session.execute(dialect.insert(table).on_conflict_do_nothing(), list(rows))
 
 
 def one_at_a_time(connection: Connection, what: str) -> None:

@@ -168,6 +168,13 @@ STATES = {
     "disputed": lazy_gettext("Being looked into"),
 }
 
+DELIVERY_KINDS = {
+    "document": lazy_gettext("a document"),
+    "data": lazy_gettext("an answer"),
+    "link": lazy_gettext("a page to read"),
+    "licence": lazy_gettext("a key"),
+    "access": lazy_gettext("an access for a while"),
+}
 CATEGORIES = {
     "entreprises": lazy_gettext("Companies"),
     "presse": lazy_gettext("Press"),

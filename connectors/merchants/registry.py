@@ -15,6 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from connectors.contract import Context, MerchantConnector, Words
+from connectors.declared.manifest import DeclaredManifest
+from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import GuardedClient, Network, Timeouts
 from connectors.manifest import Manifest, ManifestError, read_manifest
 
@@ -45,6 +47,37 @@ def names() -> list[str]:
     return sorted(shipped | {point.name for point in _installed()})
 
 
+def read_connector(connector: str) -> tuple[Manifest, type[MerchantConnector]]:
+    """A connector's manifest and what speaks for it, before anybody has configured it.
+
+    Raises:
+        ConnectorBroken: it does not exist, its manifest is wrong, or its code does not load.
+    """
+    module, folder = _locate(connector)
+    try:
+        made = _class_of(module, folder)
+        declared = issubclass(made, DeclaredMerchant)
+        manifest = read_manifest(folder / "connector.toml", DeclaredManifest if declared else Manifest)
+    except ManifestError as error:
+        raise ConnectorBroken(
+            connector, {"fr": f"manifeste incorrect : {error}", "en": f"wrong manifest: {error}"}
+        ) from error
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}"
+        raise ConnectorBroken(
+            connector, {"fr": f"son code ne se charge pas : {words}", "en": f"its code does not load: {words}"}
+        ) from error
+    if manifest.id != connector:
+        raise ConnectorBroken(
+            connector,
+            {
+                "fr": f"son manifeste dit id = « {manifest.id} » : donnez-lui le nom sous lequel il est trouvé",
+                "en": f"its manifest says id = “{manifest.id}”: give it the name it is found by",
+            },
+        )
+    return manifest, made
+
+
 def load_merchant(
     connector: str, key: str, base_url: str, secrets: Mapping[str, str], network: Network
 ) -> LoadedMerchant:
@@ -57,19 +90,7 @@ def load_merchant(
     Raises:
         ConnectorBroken: it does not exist, its manifest is wrong, its code does not load, or a secret is missing.
     """
-    module, folder = _locate(connector)
-    try:
-        manifest = read_manifest(folder / "connector.toml")
-        made = importlib.import_module(f"{module}.connector").Connector
-    except ManifestError as error:
-        raise ConnectorBroken(
-            connector, {"fr": f"manifeste incorrect : {error}", "en": f"wrong manifest: {error}"}
-        ) from error
-    except Exception as error:
-        words = f"{type(error).__name__}: {error}"
-        raise ConnectorBroken(
-            connector, {"fr": f"son code ne se charge pas : {words}", "en": f"its code does not load: {words}"}
-        ) from error
+    manifest, made = read_connector(connector)
     missing = [name for name in manifest.auth.secrets if not secrets.get(name)]
     if missing:
         listed = ", ".join(missing)
@@ -78,8 +99,18 @@ def load_merchant(
     hosts = [urlsplit(base).netloc] if base_url else manifest.network.hosts
     limits = Timeouts(**manifest.network.timeout)
     http = GuardedClient(hosts, network, limits, manifest.network.max_body)
-    context = Context(key=key, base_url=base, secrets=dict(secrets), http=http, manifest=manifest.model_dump())
+    context = Context(
+        key=key, base_url=base, secrets=dict(secrets), http=http, manifest=manifest.model_dump(by_alias=True)
+    )
     return LoadedMerchant(manifest, made(context))
+
+
+def _class_of(module: str, folder: Path) -> type[MerchantConnector]:
+    """Its own code where it has some; otherwise its manifest is all there is."""
+    if not (folder / "connector.py").exists():
+        return DeclaredMerchant
+    made: type[MerchantConnector] = importlib.import_module(f"{module}.connector").Connector
+    return made
 
 
 @cache

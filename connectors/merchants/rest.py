@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import Any, BinaryIO, ClassVar
+from urllib.parse import urlsplit
 
 from connectors.contract import (
     AuthFailed,
@@ -32,11 +33,14 @@ from connectors.contract import (
     Quote,
     QuoteLine,
     Rejected,
+    Removed,
+    State,
     Suggestion,
     Unavailable,
     Unknown,
 )
 from connectors.http import Answer, Download
+from connectors.merchants.answers import decimal_text, problem, success, whole
 
 
 class RestMerchant(MerchantConnector):
@@ -50,7 +54,7 @@ class RestMerchant(MerchantConnector):
 
     # --- The contract -----------------------------------------------------------------------------
 
-    def list_offers(self) -> Iterator[Offer]:
+    def list_offers(self, state: str = "") -> Iterator[Offer | Removed | State]:
         """Every line of the merchant's own catalogue; titles and prices are its data."""
         for item in _need(self._read("/catalogue"), "offers", list):
             price = _price(item)
@@ -74,7 +78,7 @@ class RestMerchant(MerchantConnector):
         )
         if answer.status == 422:
             raise _rejection(answer)
-        return _quote(_success(answer))
+        return _quote(success(answer))
 
     def fulfil(self, quote: Quote, key: str, po_number: str, max_gross_cents: int) -> Outcome:
         """`POST /orders` under an idempotency key."""
@@ -82,7 +86,7 @@ class RestMerchant(MerchantConnector):
             "quote": quote.ref,
             "client_reference": key,
             "purchase_order": po_number,
-            "maximum": _decimal_text(max_gross_cents),
+            "maximum": decimal_text(max_gross_cents),
         }
         answer = self._call("POST", "/orders", json=body, headers={"Idempotency-Key": key})
         if answer.status == 409:
@@ -105,12 +109,14 @@ class RestMerchant(MerchantConnector):
         for item in _need(self._read("/orders", params={"since": since.astimezone(UTC).isoformat()}), "orders", list):
             yield BookLine(
                 reference=str(item["purchase_order"]), key=str(item["client_reference"]),
-                gross_cents=_cents(item["price"]["gross"]), currency=str(item["price"]["currency"]),
+                gross_cents=whole(item["price"]["gross"]), currency=str(item["price"]["currency"]),
                 state=str(item["state"]), at=datetime.fromisoformat(item["at"]),
             )  # fmt: skip
 
     def fetch(self, document: Document, into: BinaryIO) -> Download:
-        """Documents need the same credentials as everything else."""
+        """Documents need the same credentials as everything else, on the merchant's own host."""
+        if urlsplit(document.url).netloc != urlsplit(self.context.base_url).netloc:
+            return self.context.http.download(document.url, into)
         try:
             return self.context.http.download(document.url, into, headers=self.sign())
         except AuthFailed:
@@ -120,16 +126,8 @@ class RestMerchant(MerchantConnector):
         """Sign in and read the catalogue."""
         try:
             next(self.list_offers(), None)
-        except AuthFailed as error:
-            return [_problem(error, "Vérifiez ses secrets dans portal.toml.", "Check its secrets in portal.toml.")]
         except ConnectorError as error:
-            return [
-                _problem(
-                    error,
-                    "Vérifiez son base_url, le proxy et le réseau.",
-                    "Check its base_url, the proxy and the network.",
-                )
-            ]
+            return [problem(error)]
         return []
 
     # --- Reading answers --------------------------------------------------------------------------
@@ -160,7 +158,7 @@ class RestMerchant(MerchantConnector):
     def _read_order(self, item: Mapping[str, Any]) -> Outcome:
         state, ref = item["state"], str(item["order"])
         if state == "delivered":
-            return Done(self.delivery(item["delivery"]), _cents(item["price"]["gross"]), ref)
+            return Done(self.delivery(item["delivery"]), whole(item["price"]["gross"]), ref)
         if state == "preparing":
             return Pending(ref, int(item.get("retry_after", 5)), item.get("stage", {}), item.get("percent"))
         if state in {"refused", "cancelled"}:
@@ -168,7 +166,7 @@ class RestMerchant(MerchantConnector):
         return Unknown(f"the merchant says {state!r}")
 
     def _read(self, path: str, params: Mapping[str, str] | None = None) -> Any:
-        return _success(self._call("GET", path, params=params))
+        return success(self._call("GET", path, params=params))
 
     def _call(self, method: str, path: str, headers: Mapping[str, str] | None = None, **content: Any) -> Answer:
         """A refusal of our credentials was not carried out, so it is repeated once with fresh ones."""
@@ -186,16 +184,6 @@ def _is_merchants_own(answer: Answer) -> bool:
         return isinstance(answer.json().get("error"), dict)
     except (ContractBroken, AttributeError):
         return False
-
-
-def _success(answer: Answer) -> Any:
-    if answer.status in {401, 403}:
-        raise AuthFailed(f"status {answer.status}")
-    if answer.status in {429, 502, 503, 504}:
-        raise Unavailable(f"status {answer.status}", retry_after_s=answer.retry_after_s)
-    if answer.status not in {200, 201}:
-        raise ContractBroken(answer.summary)
-    return answer.json()
 
 
 def _need(content: Any, name: str, kind: type) -> Any:
@@ -223,9 +211,7 @@ def _conflict(answer: Answer) -> Outcome:
 def _quote(content: Any) -> Quote:
     try:
         lines = tuple(
-            QuoteLine(
-                str(line["description"]), _cents(line["net"]), _basis_points(line["vat_rate"]), _cents(line["vat"])
-            )
+            QuoteLine(str(line["description"]), whole(line["net"]), whole(line["vat_rate"]), whole(line["vat"]))
             for line in content.get("lines", [])
         )
         expires = datetime.fromisoformat(content["expires_at"])
@@ -243,33 +229,6 @@ def _quote(content: Any) -> Quote:
 def _price(content: Mapping[str, Any]) -> dict[str, Any]:
     price = content["price"]
     return {
-        "net_cents": _cents(price["net"]), "vat_rate_bp": _basis_points(price["vat_rate"]),
-        "vat_cents": _cents(price["vat"]), "gross_cents": _cents(price["gross"]), "currency": str(price["currency"]),
+        "net_cents": whole(price["net"]), "vat_rate_bp": whole(price["vat_rate"]),
+        "vat_cents": whole(price["vat"]), "gross_cents": whole(price["gross"]), "currency": str(price["currency"]),
     }  # fmt: skip
-
-
-def _cents(text: Any) -> int:
-    return _whole(text, 100)
-
-
-def _basis_points(text: Any) -> int:
-    return _whole(text, 100)
-
-
-def _whole(text: Any, factor: int) -> int:
-    try:
-        value = Decimal(str(text)) * factor
-    except InvalidOperation:
-        raise ContractBroken(f"not an amount: {text!r}") from None
-    if not value.is_finite() or value != value.to_integral_value():
-        raise ContractBroken(f"an amount with too many decimals: {text!r}")
-    return int(value)
-
-
-def _decimal_text(cents: int) -> str:
-    return f"{cents // 100}.{cents % 100:02d}"
-
-
-def _problem(error: ConnectorError, french: str, english: str) -> Problem:
-    what = f"{type(error).__name__}: {error.detail}"
-    return Problem({"fr": what, "en": what}, {"fr": french, "en": english})

@@ -29,21 +29,26 @@ class TokenMerchant(RestMerchant):
             return {"Authorization": f"Bearer {self._token}"}
 
     def exchange(self, path: str, name: str, **content: Any) -> str:
-        """Trade the credentials of the contract for the token called `name` in the answer.
+        """Trade the credentials of the contract for the token called `name` in the answer; raises like `exchange`."""
+        return exchange(self.context, path, name, **content)
 
-        Raises:
-            AuthFailed: the credentials were refused.
-            Unavailable: anything else; what the token was wanted for has not been sent, so it is never a doubt.
-        """
-        try:
-            answer = self.context.http.request("POST", self.context.base_url + path, **content)
-        except UnknownOutcome as error:
-            raise Unavailable(f"sign-in: {error.detail}") from error
-        if answer.status in {400, 401, 403}:
-            raise AuthFailed(f"sign-in refused with status {answer.status}")
-        if answer.status not in {200, 201}:
-            raise Unavailable(f"sign-in: {answer.summary}", retry_after_s=answer.retry_after_s)
-        try:
-            return str(answer.json()[name])
-        except (ContractBroken, KeyError, TypeError) as error:
-            raise Unavailable(f"sign-in: no {name} in the answer ({answer.summary})") from error
+
+def exchange(context: Context, path: str, name: str, **content: Any) -> str:
+    """Trade the credentials of a contract for the token called `name` in the answer.
+
+    Raises:
+        AuthFailed: the credentials were refused.
+        Unavailable: anything else; what the token was wanted for has not been sent, so it is never a doubt.
+    """
+    try:
+        answer = context.http.request("POST", context.base_url + path, **content)
+    except UnknownOutcome as error:
+        raise Unavailable(f"sign-in: {error.detail}") from error
+    if answer.status in {400, 401, 403}:
+        raise AuthFailed(f"sign-in refused with status {answer.status}")
+    if answer.status not in {200, 201}:
+        raise Unavailable(f"sign-in: {answer.summary}", retry_after_s=answer.retry_after_s)
+    try:
+        return str(answer.json()[name])
+    except (ContractBroken, KeyError, TypeError) as error:
+        raise Unavailable(f"sign-in: no {name} in the answer ({answer.summary})") from error

@@ -87,7 +87,7 @@ def _verdicts(session: Session, employee: Employee) -> list[Verdict]:
             explain(session, employee, row.wanted, zone, right="browse").allowed,
             explain(session, employee, row.wanted, zone, row.price),
         )
-        for row in offers.search(session)[:200]
+        for row in offers.on_sale(session, limit=200)
     ]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, joinedload
 from portal.billing import disputes as charge_disputes
 from portal.billing.charges import OPEN, Charge
 from portal.billing.disputes import Evidence
-from portal.catalog.offers import fold
+from portal.catalog.words import fold
 from portal.checkout import disputes
 from portal.checkout.orders import Order
 from portal.directory.accounts import Account

@@ -6,20 +6,32 @@ Prices here are indicative: what a purchase costs is the merchant's quote.
 from __future__ import annotations
 
 import dataclasses
-import unicodedata
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, String, Text, UniqueConstraint, select
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    and_,
+    func,
+    select,
+    true,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from connectors import contract
 from portal.database import Base, UtcDateTime
 from portal.languages import in_language
 from portal.rights.ceilings import Price
-from portal.rights.scopes import Wanted
+from portal.rights.scopes import Scope, Wanted
 
-PAGE = 60
+EVERYTHING = Scope("all")
 
 
 class OfferRow(Base):
@@ -28,6 +40,7 @@ class OfferRow(Base):
     __tablename__ = "offers"
     __table_args__ = (
         UniqueConstraint("merchant", "offer"),
+        Index("ix_offers_in_order", "removed_at", "position", "id"),
         CheckConstraint("net_cents + vat_cents = gross_cents", "price_adds_up"),
         CheckConstraint("gross_cents >= 0", "price_not_negative"),
     )
@@ -50,7 +63,10 @@ class OfferRow(Base):
     gross_cents: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
     search_text: Mapped[str] = mapped_column(Text)
+    """What it is found by: on the first line where it is named, on the second where it is described."""
     position: Mapped[int]
+    run: Mapped[int] = mapped_column(default=0)
+    """The synchronisation that last listed it."""
     synced_at: Mapped[datetime] = mapped_column(UtcDateTime)
     removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -71,13 +87,6 @@ class OfferRow(Base):
             contract.Input(**{**item, "choices": tuple((value, words) for value, words in item["choices"])})
             for item in self.inputs
         ]
-
-
-def fold(text: str) -> str:
-    """Text as search compares it: no accents, no case, single spaces."""
-    decomposed = unicodedata.normalize("NFKD", text.replace("œ", "oe").replace("Œ", "OE"))
-    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return " ".join(bare.casefold().replace("-", " ").replace("\u2019", "'").split())
 
 
 def slug_of(merchant: str, offer: str) -> str:
@@ -102,20 +111,28 @@ def store(
     row.inputs = [dataclasses.asdict(item) for item in offer.inputs]
     row.net_cents, row.vat_rate_bp = offer.net_cents, offer.vat_rate_bp
     row.vat_cents, row.gross_cents = offer.vat_cents, offer.gross_cents
-    texts = [merchant_name, offer.keywords, offer.category, *offer.title.values(), *offer.summary.values()]
-    row.search_text = fold(" ".join(texts))
+    named = [*offer.title.values(), offer.keywords, offer.category, merchant_name]
+    row.search_text = "\n".join(" ".join(" ".join(texts).split()) for texts in (named, offer.summary.values()))
     row.synced_at, row.removed_at = at, None
     return row
 
 
-def search(session: Session, text: str = "", category: str = "") -> list[OfferRow]:
-    """Offers on sale whose words all match what was typed, in catalogue order."""
-    query = select(OfferRow).where(OfferRow.removed_at.is_(None)).order_by(OfferRow.position, OfferRow.id)
-    for word in fold(text).split()[:10]:
-        query = query.where(OfferRow.search_text.contains(word, autoescape=True))
-    if category:
-        query = query.where(OfferRow.category == category)
-    return list(session.scalars(query))
+def on_sale(session: Session, scope: Scope = EVERYTHING, limit: int | None = None) -> list[OfferRow]:
+    """What is on sale within a scope, in catalogue order."""
+    query = select(OfferRow).where(OfferRow.removed_at.is_(None), within(scope))
+    return list(session.scalars(query.order_by(OfferRow.position, OfferRow.id).limit(limit)))
+
+
+def within(scope: Scope) -> ColumnElement[bool]:
+    """`Scope.covers` as a condition on offers."""
+    if scope.kind == "category":
+        return OfferRow.category == scope.value
+    if scope.kind == "merchant":
+        return OfferRow.merchant == scope.value
+    if scope.kind == "offer":
+        merchant, _, offer = scope.value.partition("/")
+        return and_(OfferRow.merchant == merchant, OfferRow.offer == offer)
+    return true()
 
 
 def categories(session: Session) -> list[str]:
@@ -132,6 +149,13 @@ def names(session: Session, language: str) -> tuple[dict[str, str], dict[str, st
         merchants[merchant] = merchant_name
         offers[f"{merchant}/{offer}"] = in_language(title, language)
     return merchants, offers
+
+
+def merchant_names(session: Session, keys: Iterable[str]) -> dict[str, str]:
+    """What these merchants are called, by their key."""
+    first = select(func.min(OfferRow.id)).where(OfferRow.merchant.in_(list(keys))).group_by(OfferRow.merchant)
+    rows = session.execute(select(OfferRow.merchant, OfferRow.merchant_name).where(OfferRow.id.in_(first)))
+    return {row.merchant: row.merchant_name for row in rows}
 
 
 def find(session: Session, slug: str) -> OfferRow | None:

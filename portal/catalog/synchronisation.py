@@ -1,33 +1,47 @@
 """Bring the catalogue up to what the merchants sell now.
 
-When a merchant is down, its offers stay as last listed: a purchase asks for a quote anyway.
+A list is stored as it comes, `BATCH` offers at a time, so that its length costs no memory and what was
+read is not read again. When a merchant is down, its offers stay as last listed: a purchase asks for a
+quote anyway.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from connectors.contract import ConnectorError, ContractBroken, Offer
+from connectors.contract import ConnectorError, ContractBroken, Offer, Removed, State
 from connectors.merchants.registry import LoadedMerchant
 from portal import clock, logs
+from portal.catalog import facets, runs, search
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow, store
-from portal.database import Database, one_at_a_time
+from portal.catalog.runs import Run, Superseded
+from portal.database import Database
 from portal.money import SumMismatch, check_sum
 
 log = logs.get(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+BATCH = 500
+MOST_OFFERS = 1_000_000
+MOST_TOLD = 100
+"""So many refused offers are named; the rest is counted."""
+
+Progress = Callable[[str, int], None]
+"""Told a merchant's key and how many of its offers were read, now and then."""
 
 
 @dataclass(frozen=True)
 class Synchronised:
     """What one merchant's synchronisation did.
 
-    `refused` has one sentence for each offer that cannot be shown; `problem` is set when nothing could be read.
+    `refused` has one sentence for each offer that cannot be shown, the first hundred of `refused_count`;
+    `problem` is set when the list could not be read to its end.
     """
 
     merchant: str
@@ -35,44 +49,145 @@ class Synchronised:
     removed: int = 0
     refused: tuple[str, ...] = ()
     problem: str = ""
+    refused_count: int = 0
 
 
-def synchronise(database: Database, merchants: Merchants, only: str = "") -> list[Synchronised]:
+def synchronise(
+    database: Database, merchants: Merchants, only: str = "", progress: Progress = lambda _merchant, _read: None
+) -> list[Synchronised]:
     """Read every merchant's offers, or one merchant's, and store them."""
     return [
-        _synchronise_one(database, key, merchant, position)
+        _Reading(database, key, merchant, position * MOST_OFFERS, progress).read()
         for position, (key, merchant) in enumerate(merchants.loaded.items())
         if only in {"", key}
     ]
 
 
-def _synchronise_one(database: Database, key: str, merchant: LoadedMerchant, position: int) -> Synchronised:
-    try:
-        with asking(key):
-            listed = list(merchant.connector.list_offers())
-    except ConnectorError as error:
-        log.warning("catalogue_not_read", merchant=key, detail=str(error))
-        return Synchronised(key, problem=str(error))
-    faults = {index: _fault_of(offer) for index, offer in enumerate(listed)}
-    good = {offer.id: offer for index, offer in enumerate(listed) if not faults[index]}
-    refused = tuple(f"{getattr(listed[index], 'id', index)}: {fault}" for index, fault in faults.items() if fault)
-    for what in refused:
-        log.warning("offer_refused", merchant=key, detail=what)
-    at = clock.now()
-    with database.transaction() as session:
-        one_at_a_time(session.connection(), f"catalogue of {key}")
-        rows = {row.offer: row for row in session.scalars(select(OfferRow).where(OfferRow.merchant == key))}
-        manifest = merchant.manifest
-        for index, offer in enumerate(good.values()):
-            place = position * 1000 + index
-            session.add(
-                store(rows.pop(offer.id, None), key, manifest.merchant.name, manifest.sandbox, offer, place, at)
-            )
-        gone = [row for row in rows.values() if row.removed_at is None]
-        for row in gone:
-            row.removed_at = at
-    log.info("catalogue_read", merchant=key, listed=len(good), removed=len(gone), refused=len(refused))
-    return Synchronised(key, len(good), len(gone), refused)
+@dataclass
+class _Reading:
+    """One merchant's list as it is read."""
+
+    database: Database
+    key: str
+    merchant: LoadedMerchant
+    first_place: int
+    progress: Progress
+    seen: set[str] = field(default_factory=set)
+    refused: list[str] = field(default_factory=list)
+    refused_count: int = 0
+    listed: int = 0
+    removed: int = 0
+
+    def read(self) -> Synchronised:
+        """Read and store the whole list, or what has changed."""
+        with self.database.transaction() as session:
+            run = runs.begin(session, self.key)
+        self.listed = run.listed
+        problem = ""
+        try:
+            self._store_all(run)
+        except ConnectorError as error:
+            problem = str(error) or type(error).__name__
+            with self.database.transaction() as session:
+                # A cursor that the merchant does not understand any more would fail for ever.
+                runs.fail(session, run, problem, start_again=isinstance(error, ContractBroken))
+                facets.count(session, self.key)
+            log.warning("catalogue_not_read", merchant=self.key, detail=problem)
+        except Superseded:
+            problem = "another reading of this list has begun"
+        log.info(
+            "catalogue_read", merchant=self.key, listed=self.listed, removed=self.removed, refused=self.refused_count
+        )
+        return Synchronised(self.key, self.listed, self.removed, tuple(self.refused), problem, self.refused_count)
+
+    def _store_all(self, run: Run) -> None:
+        batch: list[Offer | Removed] = []  # or whatever else a connector gives, which is refused by name
+        cursor = ""
+        for item in self._items(run.cursor):
+            if isinstance(item, State):
+                self._store(run, batch, item.cursor if item.more else None)
+                batch, cursor = [], "" if item.more else item.cursor
+                continue
+            batch.append(item)
+            if len(batch) >= BATCH:
+                self._store(run, batch)
+                batch = []
+        self._store(run, batch)
+        self._finish(run, cursor)
+
+    def _items(self, cursor: str) -> Iterator[Offer | Removed | State]:
+        with asking(self.key):
+            for item in self.merchant.connector.list_offers(cursor):
+                yield item
+                if len(self.seen) > MOST_OFFERS:
+                    raise ContractBroken(f"the list is longer than {MOST_OFFERS} offers")
+
+    def _store(self, run: Run, batch: list[Offer | Removed], cursor: str | None = None) -> None:
+        offers = {item.id: item for item in batch if not isinstance(item, Removed) and self._is_good(item)}
+        gone = [str(item.id) for item in batch if isinstance(item, Removed)]
+        with self.database.transaction() as session:
+            if offers:
+                self._keep(session, run, offers)
+            if gone:
+                self._withdraw(session, [OfferRow.offer.in_(gone)])
+            runs.note(session, run, self.listed, cursor)
+        self.progress(self.key, self.listed)
+
+    def _keep(self, session: Session, run: Run, offers: dict[str, Offer]) -> None:
+        at, manifest = clock.now(), self.merchant.manifest
+        ours = OfferRow.merchant == self.key
+        known = {row.offer: row for row in session.scalars(select(OfferRow).where(ours, OfferRow.offer.in_(offers)))}
+        place = self.first_place + self.listed
+        if not run.whole:
+            place = self.first_place + (session.scalar(select(func.count()).select_from(OfferRow).where(ours)) or 0)
+        changed: list[OfferRow] = []
+        for index, offer in enumerate(offers.values()):
+            row = known.get(offer.id)
+            before = (row.search_text, row.removed_at) if row else None
+            there = row.position if row and not run.whole else place + index
+            row = store(row, self.key, manifest.merchant.name, manifest.sandbox, offer, there, at)
+            row.run = run.number
+            session.add(row)
+            if before != (row.search_text, None):
+                changed.append(row)
+        session.flush()
+        search.index(session, changed)
+        self.listed += len(offers)
+
+    def _finish(self, run: Run, cursor: str) -> None:
+        with self.database.transaction() as session:
+            if run.whole and not self.listed and facets.on_sale(session, self.key):
+                # A list that is empty all of a sudden is a mistake far more often than an end of business.
+                raise ContractBroken("the list has no offer that can be shown; what was on sale stays")
+            if run.whole:
+                self._withdraw(session, [OfferRow.run != run.number])
+            facets.count(session, self.key)
+            runs.end(session, run, cursor)
+
+    def _withdraw(self, session: Session, which: list[object]) -> None:
+        rows = select(OfferRow).where(OfferRow.merchant == self.key, OfferRow.removed_at.is_(None), *which)  # type: ignore[arg-type]
+        while found := session.scalars(rows.limit(BATCH)).all():
+            at = clock.now()
+            for row in found:
+                row.removed_at = at
+            search.forget(session, [row.id for row in found])
+            session.flush()
+            session.expunge_all()
+            self.removed += len(found)
+
+    def _is_good(self, offer: Offer) -> bool:
+        fault = _fault_of(offer)
+        if not fault and offer.id in self.seen:
+            fault = "it is listed twice; the first stands"
+        if not fault:
+            self.seen.add(offer.id)
+            return True
+        self.refused_count += 1
+        said = f"{getattr(offer, 'id', '?')}: {fault}"[:500]
+        if len(self.refused) < MOST_TOLD:
+            self.refused.append(said)
+        log.warning("offer_refused", merchant=self.key, detail=said)
+        return False
 
 
 def _fault_of(given: Offer) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Flask, render_template, request
 from flask.typing import ResponseReturnValue
 
-from portal.catalog.browsing import shelf
+from portal import words
+from portal.catalog.browsing import Wish, shelf
+from portal.catalog.offers import merchant_names
 from portal.installation import Installation
 from portal.rights.decision import Employee
 from portal.web import account, installation, wants_fragment
@@ -20,10 +22,18 @@ def register(app: Flask, _installation: Installation) -> None:
 
 @catalog.get("/")
 def home() -> ResponseReturnValue:
-    """Everything this employee may see; with `q` and `category`, a part of it."""
-    text, category = request.args.get("q", "")[:200], request.args.get("category", "")[:64]
+    """Everything this employee may see, a page at a time; with `q` and the choices, a part of it."""
+    wish = Wish(
+        text=_asked("q", 200), category=_asked("category", 64), merchant=_asked("merchant", 64),
+        delivery=_asked("delivery", 16), page=request.args.get("page", 1, int),
+    )  # fmt: skip
     person = account()
     with installation().database.reading() as session:
-        found = shelf(session, Employee(person.id, person.group_keys), text, category)
+        found = shelf(session, Employee(person.id, person.group_keys), wish)
+        names = merchant_names(session, found.merchants)
     template = "catalog/_results.html" if wants_fragment() else "catalog/home.html"
-    return render_template(template, shelf=found, text=text, category=category)
+    return render_template(template, shelf=found, wish=wish, merchant_names=names, delivery_names=words.DELIVERY_KINDS)
+
+
+def _asked(name: str, longest: int) -> str:
+    return request.args.get(name, "")[:longest]

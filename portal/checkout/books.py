@@ -15,7 +15,7 @@ from typing import Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from connectors.contract import ConnectorError, OperatorCharge
+from connectors.contract import DELIVERED, ConnectorError, NotOffered, OperatorCharge
 from portal import breakers, clock, outbox
 from portal.billing import orphans, write_offs
 from portal.billing.charges import Charge
@@ -181,9 +181,11 @@ def _read_merchant(
     try:
         with asking(key):
             for line in map(checked, means.merchants.loaded[key].connector.list_orders(since)):
-                if line.state == "delivered" and _wanted(line.reference, line.at, period, dates):
+                if line.state == DELIVERED and _wanted(line.reference, line.at, period, dates):
                     book[line.reference] = book.get(line.reference, 0) + line.gross_cents
         theirs.books[f"merchant {key}"] = book
+    except NotOffered:
+        return
     except ConnectorError as error:
         theirs.unreadable.append(Breach(6, f"merchant {key}", f"its list cannot be read: {error}"))
 

@@ -69,11 +69,12 @@ class QuoteRow(Base):
         return Price(self.net_cents, self.gross_cents)
 
     def as_contract(self) -> contract.Quote:
-        """The quote as the connector gave it."""
+        """The quote as the connector gave it, and what it was given for."""
         return contract.Quote(
             ref=self.ref, net_cents=self.net_cents, vat_rate_bp=self.vat_rate_bp, vat_cents=self.vat_cents,
             gross_cents=self.gross_cents, currency=self.currency, expires_at=self.expires_at, subject=self.subject,
             lines=tuple(contract.QuoteLine(**line) for line in self.lines),
+            offer_id=self.offer.offer, inputs=dict(self.inputs),
         )  # fmt: skip
 
 

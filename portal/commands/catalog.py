@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Lines
 
 from connectors.merchants import registry
 from portal.catalog import offers
-from portal.catalog.synchronisation import synchronise
-from portal.commands.context import json_option, opened, print_rows
+from portal.catalog.synchronisation import Progress, synchronise
+from portal.commands.context import json_option, opened, print_rows, read_settings
 from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
 from portal.commands.language import say, terminal_language
 from portal.languages import in_language
@@ -29,22 +36,37 @@ def catalog() -> None:
 def sync(merchant: str) -> None:
     with opened() as installation:
         if merchant and merchant not in installation.merchants.loaded:
-            stop(
-                say(
-                    "There is no merchant %(merchant)s in the configuration, or its connector is broken.",
-                    merchant=merchant,
-                ),
-                BAD_USAGE,
-            )
-        done = synchronise(installation.database, installation.merchants, merchant)
+            broken = installation.merchants.broken.get(merchant)
+            why = in_language(broken.words, terminal_language()) if broken else say("it is not in the configuration")
+            stop(say("Merchant %(merchant)s: %(why)s.", merchant=merchant, why=why), BAD_USAGE)
+        with reading_progress() as progress:
+            done = synchronise(installation.database, installation.merchants, merchant, progress)
+        broken_ones = {} if merchant else installation.merchants.broken
+    for key, fault in broken_ones.items():
+        click.echo(f"{key}: {in_language(fault.words, terminal_language())}")
     for item in done:
         click.echo((item.problem and f"{item.merchant}: {item.problem}") or say(
             "%(merchant)s: %(listed)s offers, %(removed)s withdrawn, %(refused)s refused",
-            merchant=item.merchant, listed=item.listed, removed=item.removed, refused=len(item.refused)))  # fmt: skip
+            merchant=item.merchant, listed=item.listed, removed=item.removed, refused=item.refused_count))  # fmt: skip
         for refused in item.refused:
             click.echo(f"  {refused}")
-    if any(item.problem or item.refused for item in done):
+    if broken_ones or any(item.problem or item.refused for item in done):
         raise SystemExit(FOUND_WRONG)
+
+
+@contextmanager
+def reading_progress() -> Iterator[Progress]:
+    """A line on a terminal for each merchant, with what was read of its list so far; nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), SpinnerColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Lines(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as shown:
+        lines: dict[str, TaskID] = {}
+
+        def told(merchant: str, read: int) -> None:
+            if merchant not in lines:
+                lines[merchant] = shown.add_task(merchant, total=None)
+            shown.update(lines[merchant], completed=read)
+
+        yield told
 
 
 @catalog.command("list", help=say("Every offer on sale."))
@@ -54,7 +76,7 @@ def list_offers(as_json: bool) -> None:
         rows = [
             {"offer": row.slug, "merchant": row.merchant_name, "title": in_language(row.title, terminal_language()),
              "gross_cents": row.gross_cents, "category": row.category, "scope": f"offer:{row.merchant}/{row.offer}"}
-            for row in offers.search(session)
+            for row in offers.on_sale(session)
         ]  # fmt: skip
     print_rows(rows, as_json=as_json, empty=say("Nothing is on sale; run “portal catalog sync”."))
 
@@ -64,12 +86,24 @@ def connectors() -> None:
     """Commands on connectors."""
 
 
-@connectors.command("list", help=say("Every connector there is, and whether it is in use."))
+@connectors.command("list", help=say("Every connector there is, whether it is in use, and what is wrong with it."))
 @json_option
 def list_connectors(as_json: bool) -> None:
-    with opened(current=False) as installation:
-        used: dict[str, list[str]] = {}
-        for key, section in installation.settings.merchants.items():
-            used.setdefault(section.connector, []).append(key)
-        rows = [{"connector": name, "used_as": ", ".join(used.get(name, []))} for name in registry.names()]
+    used: dict[str, list[str]] = {}
+    for key, section in read_settings().merchants.items():
+        used.setdefault(section.connector, []).append(key)
+    rows = [
+        {"connector": name, "used_as": ", ".join(used.get(name, [])), "wrong": _wrong_with(name)}
+        for name in sorted({*registry.names(), *used})
+    ]  # fmt: skip
     print_rows(rows, as_json=as_json, empty=say("There is no connector."))
+    if any(row["wrong"] for row in rows):
+        raise SystemExit(FOUND_WRONG)
+
+
+def _wrong_with(connector: str) -> str:
+    try:
+        registry.read_connector(connector)
+    except registry.ConnectorBroken as broken:
+        return in_language(broken.words, terminal_language())
+    return ""

@@ -115,7 +115,7 @@ def one_group(installation: Installation, name: str) -> Group:
 def note_empty(installation: Installation, scope: Scope) -> None:
     """Say so when nothing on sale lies within a scope: a name may be mistyped, or its merchant not read yet."""
     with installation.database.reading() as session:
-        if not any(scope.covers(row.wanted) for row in offers.search(session)):
+        if not offers.on_sale(session, scope, limit=1):
             click.echo(say("Nothing on sale lies within %(scope)s now: is it written as in “portal catalog list”?", scope=scope), err=True)  # fmt: skip
 
 

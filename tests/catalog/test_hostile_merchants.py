@@ -25,11 +25,10 @@ from connectors.contract import (
     Unknown,
 )
 from portal.catalog.merchants import Merchants, asking, checked
-from portal.catalog.offers import OfferRow, find, fold, search, slug_of
+from portal.catalog.offers import OfferRow, find, on_sale, slug_of
 from portal.catalog.synchronisation import synchronise
+from portal.catalog.words import fold
 from portal.checkout.panel import Panel, price
-from portal.database import Database
-from portal.migrations import schema
 from portal.refusals import Reason
 from portal.rights.decision import Decision
 
@@ -61,17 +60,9 @@ def merchants(**sellers):
     return Merchants({key: SimpleNamespace(manifest=manifest, connector=seller) for key, seller in sellers.items()})
 
 
-@pytest.fixture
-def database(tmp_path):
-    made = Database(f"sqlite:///{tmp_path}/catalogue.db")
-    schema.upgrade(made)
-    yield made
-    made.close()
-
-
 def slugs(database):
     with database.reading() as session:
-        return [row.slug for row in search(session)]
+        return [row.slug for row in on_sale(session)]
 
 
 @pytest.mark.parametrize("bad", [
@@ -106,9 +97,10 @@ def test_an_offer_listed_twice_is_one_and_one_no_longer_listed_is_gone_until_it_
     def read(*offers):
         return synchronise(database, merchants(m=Seller(list_offers=list(offers))))[0]
 
-    read(GOOD, replace(GOOD, net_cents=500, vat_cents=100, gross_cents=600), replace(GOOD, id="p"))
+    done = read(GOOD, replace(GOOD, net_cents=500, vat_cents=100, gross_cents=600), replace(GOOD, id="p"))
+    assert (done.listed, done.refused) == (2, ("o: it is listed twice; the first stands",))
     with database.reading() as session:
-        assert find(session, "m-o").gross_cents == 600
+        assert find(session, "m-o").gross_cents == 1200
     assert read(GOOD).removed == 1
     assert slugs(database) == ["m-o"]
     read(GOOD, replace(GOOD, id="p"))

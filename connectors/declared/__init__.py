@@ -1,0 +1,1 @@
+"""Connectors without code: a `connector.toml` that describes a REST merchant (docs/connectors.md)."""

@@ -1,0 +1,59 @@
+"""What every merchant's answers are read with: statuses, amounts, and what `check` says of a failure."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from connectors.contract import AuthFailed, ConnectorError, ContractBroken, Problem, Unavailable
+from connectors.http import Answer
+
+WAIT = {429, 502, 503, 504}
+
+
+def success(answer: Answer) -> Any:
+    """The JSON of an answer that went well.
+
+    Raises:
+        AuthFailed: 401, 403. Unavailable: 429, 502, 503, 504. ContractBroken: any other status, or no JSON.
+    """
+    if answer.status in {401, 403}:
+        raise AuthFailed(f"status {answer.status}")
+    if answer.status in WAIT:
+        raise Unavailable(f"status {answer.status}", retry_after_s=answer.retry_after_s)
+    if answer.status not in {200, 201}:
+        raise ContractBroken(answer.summary)
+    return answer.json()
+
+
+def whole(text: Any, factor: int = 100) -> int:
+    """A decimal number times a factor, like 12.50 in cents. Raises `ContractBroken` for what is not whole then."""
+    try:
+        value = Decimal(str(text)) * factor
+    except InvalidOperation:
+        raise ContractBroken(f"not an amount: {text!r}"[:100]) from None
+    if not value.is_finite() or value != value.to_integral_value():
+        raise ContractBroken(f"an amount with too many decimals: {text!r}"[:100])
+    return int(value)
+
+
+def decimal_text(cents: int) -> str:
+    """Cents as merchants write amounts: 12.50."""
+    return f"{cents // 100}.{cents % 100:02d}"
+
+
+def problem(error: ConnectorError) -> Problem:
+    """What `check` says of a merchant that cannot be asked, and what to do."""
+    what = f"{type(error).__name__}: {error.detail}"
+    remedy = {
+        "fr": "Vérifiez son base_url, le proxy et le réseau.",
+        "en": "Check its base_url, the proxy and the network.",
+    }
+    if isinstance(error, AuthFailed):
+        remedy = {"fr": "Vérifiez ses secrets dans portal.toml.", "en": "Check its secrets in portal.toml."}
+    if isinstance(error, ContractBroken):
+        remedy = {
+            "fr": "Ses réponses ne sont pas celles que son connecteur attend : comparez-les à son connector.toml.",
+            "en": "Its answers are not what its connector expects: compare them with its connector.toml.",
+        }
+    return Problem({"fr": what, "en": what}, remedy)
