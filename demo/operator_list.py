@@ -34,7 +34,7 @@ class Listing:
         lines.sort(key=lambda line: line.created_at, reverse=self.newest_first or asked.get("order", "desc") == "desc")
         page, size = int(asked.get("page", 1)), min(int(asked.get("perPage", 10)), LARGEST_PAGE)
         start = (page - 1) * size
-        if start and self.faults.happens("shifting", "listing"):
+        if self.faults.happens("shifting", "listing"):
             # Lines come and go while the pages are read: one is seen twice, or not at all.
-            start += self.faults.one_of((-1, 1))
+            start = max(0, start + self.faults.one_of((-1, 1)))
         return lines[start : start + size]

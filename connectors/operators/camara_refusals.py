@@ -75,8 +75,8 @@ def required(answer: Answer, what: str) -> Answer:
     refused = refusal(answer)
     if isinstance(refused, Refused) and refused.code == "credentials":
         raise AuthFailed(f"{what}: {refused.detail}")
-    if isinstance(refused, Unreachable):
-        raise Unavailable(f"{what}: {refused.detail}", retry_after_s=refused.retry_after_s)
+    if answer.status in {429, 503}:
+        raise Unavailable(f"{what} came with status {answer.status}", retry_after_s=answer.retry_after_s)
     raise ContractBroken(f"{what} came with status {answer.status}: {error_of(answer)}")
 
 

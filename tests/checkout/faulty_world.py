@@ -105,13 +105,13 @@ class FaultyWorld:
         """Each dispute by one of its safe choices; one that comes back by one that ends it."""
         for turn in range(4):
             for case in self.disputes():
-                settle(self.house.database, self.house.operator, "test", case.order.number, "look", "")
+                settle(self.house.database, self.house.operators, "test", case.order.number, "look", "")
             for case in self.disputes():
                 safe = [choice for choice in case.choices if choice != "look"]
                 assert safe, f"{case.order.number}: nothing can be decided"
                 final = [choice for choice in safe if choice in FINAL]
                 choice = chance.choice(final if turn and final else safe)
-                settle(self.house.database, self.house.operator, "test", case.order.number, choice, "mended")
+                settle(self.house.database, self.house.operators, "test", case.order.number, choice, "mended")
             self.finish(later)
             if not self.disputes():
                 return

@@ -479,7 +479,7 @@ def test_a_step_that_was_heard_is_in_doubt_when_its_end_cannot_be_read(line, unr
 
     outcome = line.adapter.confirm(bought.ref)
 
-    assert outcome == Unknown("known to be away", 9)
+    assert outcome == Unknown("received, and not to be looked up now: known to be away", 9)
     assert line.server.book.get(bought.ref).state == "succeeded"
 
 
@@ -489,7 +489,7 @@ def test_a_known_correlator_is_in_doubt_when_it_cannot_be_looked_up(line, unread
     line.server.repeats = 409
     unread(1)
 
-    assert line.adapter.prepare(wanted) == Unknown("known to be away", 9)
+    assert line.adapter.prepare(wanted) == Unknown("received, and not to be looked up now: known to be away", 9)
 
 
 def test_a_refund_that_is_known_is_in_doubt_when_it_cannot_be_looked_up(line, monkeypatch):
@@ -504,7 +504,9 @@ def test_a_refund_that_is_known_is_in_doubt_when_it_cannot_be_looked_up(line, mo
 
     monkeypatch.setattr(line.http, "request", request)
 
-    assert line.adapter.refund(bought.ref, 100, "key") == Unknown("known to be away", 9)
+    assert line.adapter.refund(bought.ref, 100, "key") == Unknown(
+        "received, and not to be looked up now: known to be away", 9
+    )
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -174,7 +174,7 @@ class Hurried:
 
     def decide(self, number: str, choice: str) -> None:
         """As the command decides."""
-        settle(self._house.database, self._house.operator, "test", number, choice, "after the storm")
+        settle(self._house.database, self._house.operators, "test", number, choice, "after the storm")
 
     def close(self) -> None:
         """The clock is right again."""
