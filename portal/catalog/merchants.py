@@ -53,8 +53,9 @@ def load_merchants(settings: Settings, network: Network) -> Merchants:
     merchants = Merchants()
     for key, section in settings.merchants.items():
         secrets = {name: secret.get_secret_value() for name, secret in section.secrets.items()}
+        manifest = settings.path(section.manifest) if section.manifest else None
         try:
-            merchants.loaded[key] = load_merchant(section.connector, key, section.base_url, secrets, network)
+            merchants.loaded[key] = load_merchant(section.connector, key, section.base_url, secrets, network, manifest)
         except ConnectorBroken as error:
             log.error("connector_broken", merchant=key, connector=section.connector, detail=str(error))
             merchants.broken[key] = error
