@@ -31,6 +31,19 @@ class Checkout:
     paying: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class Sold:
+    """One line of the merchant's book; the amount in cents, VAT included."""
+
+    number: str
+    po_number: str
+    terms: str
+    offer: str
+    gross_cents: int
+    inputs: dict[str, str]
+    at: datetime
+
+
 def error(kind: str, code: str, message: str, param: str = "") -> dict[str, Any]:
     """An answer that refuses, in the protocol's flat form."""
     made = {"type": kind, "code": code, "message": message}
@@ -44,6 +57,18 @@ def discovery(url: str, versions: list[str]) -> dict[str, Any]:
         "api_base_url": f"{url}/api", "transports": ["rest"],
         "capabilities": {"services": ["checkout", "orders"], "supported_currencies": ["eur"]},
     }  # fmt: skip
+
+
+def definition_of(path: str, status: int, content: Any) -> str:
+    """The name under which the protocol defines an answer."""
+    if status >= 400:
+        return "Error"
+    if path.endswith("acp.json"):
+        return "DiscoveryResponse"
+    if "/feeds/" in path:
+        return "ProductsResponse"
+    whole = path.endswith("/complete") and content.get("status") == "completed"
+    return "CheckoutSessionWithOrder" if whole else "CheckoutSession"
 
 
 def price_of(checkout: Checkout) -> tuple[int, int]:

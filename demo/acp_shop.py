@@ -19,7 +19,7 @@ from flask.typing import ResponseReturnValue
 
 from demo import documents
 from demo.acp_goods import API_KEY, GOODS, feed
-from demo.acp_sessions import Checkout, discovery, error, price_of, session_json
+from demo.acp_sessions import Checkout, Sold, definition_of, discovery, error, price_of, session_json
 from demo.companies import COMPANIES
 from demo.sockets import LoopbackServer, cut_connection
 
@@ -34,19 +34,6 @@ FAULTS = (
 
 Check = Callable[[str, Any], str]
 """Says what is wrong with a content by the name of its definition, "" when nothing is."""
-
-
-@dataclass
-class Sold:
-    """One line of the merchant's book; the amount in cents, VAT included."""
-
-    number: str
-    po_number: str
-    terms: str
-    offer: str
-    gross_cents: int
-    inputs: dict[str, str]
-    at: datetime
 
 
 @dataclass
@@ -198,14 +185,8 @@ def _judge(shop: AcpShop, response: Response) -> None:
     """Hold our own answers against the definitions too."""
     if response.mimetype != "application/json":
         return
-    name = "CheckoutSession" if response.status_code < 400 else "Error"
-    if request.path.endswith("acp.json"):
-        name = "DiscoveryResponse" if response.status_code == 200 else "Error"
-    if request.path.endswith("/complete") and response.get_json().get("status") == "completed":
-        name = "CheckoutSessionWithOrder"
-    if "/feeds/" in request.path:
-        name = "ProductsResponse"
-    if wrong := shop.check(name, response.get_json()):
+    content = response.get_json()
+    if wrong := shop.check(definition_of(request.path, response.status_code, content), content):
         shop.breaches.append(f"answer to {request.method} {request.path}: {wrong}")
 
 

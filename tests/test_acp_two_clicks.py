@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from demo.acp_goods import GOODS, MANIFEST, configuration
-from demo.acp_shop import AcpShop
+from demo.acp_shop import AcpShop, finish
 from demo.companies import COMPANIES
 from portal.checkout import orders
 from portal.checkout.books import compare
@@ -102,8 +102,6 @@ def test_a_lost_answer_buys_once(fault, buyer, company, installation, shop, sett
 
 
 def test_an_approval_and_a_delivery_that_take_their_time(buyer, company, installation, shop, settle):
-    from demo.acp_shop import finish
-
     token = buyer.ask_price("normes-iso-9001")
     shop.break_("pending_approval")
     buyer.confirm(token)

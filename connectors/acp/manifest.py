@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from connectors.contract import Input
 from connectors.declared.manifest import InputTable
@@ -13,6 +13,7 @@ from connectors.manifest import Auth, Capabilities, Manifest, Table
 
 Kind = Literal["document", "link", "licence", "access"]
 Percent = Decimal
+BEARER = Auth(kind="header", header="Authorization", prefix="Bearer ", secrets=["api_key"])
 
 
 class FeedTable(Table):
@@ -50,12 +51,19 @@ class AcpManifest(Manifest):
     """A `connector.toml` whose merchant speaks the protocol: always signed in with a bearer key."""
 
     protocol: Literal["acp"]
-    auth: Auth = Auth(kind="header", header="Authorization", prefix="Bearer ", secrets=["api_key"])
+    auth: Auth = BEARER
     capabilities: Capabilities = Capabilities(idempotent="key", asynchronous=True)
     feed: FeedTable
     payment: PaymentTable = PaymentTable()
     delivery: DeliveryTable
     input: list[InputTable] = Field(default_factory=list)
+
+    @field_validator("auth")
+    @classmethod
+    def _as_the_protocol_says(cls, value: Auth) -> Auth:
+        if value != BEARER:
+            raise ValueError("the protocol fixes how requests are signed in: leave this table out")
+        return value
 
     def inputs_of(self, offer: str) -> tuple[Input, ...]:
         """What one offer asks for, as agreed with the merchant."""

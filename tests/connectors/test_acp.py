@@ -24,6 +24,7 @@ from connectors.contract import (
     Rejected,
     Unavailable,
 )
+from connectors.merchants.registry import ConnectorBroken
 from demo.acp_goods import GOODS, MANIFEST
 from demo.acp_sessions import discovery
 from demo.acp_shop import finish
@@ -277,14 +278,13 @@ def test_a_session_is_never_a_path(shop, seller):
 
 
 def test_the_manifest_names_what_is_wrong(load):
-    from connectors.merchants.registry import ConnectorBroken
-
     for old, new, named in (
         ("vat_rate = 20\n", "", "feed.vat_rate"),
         ('terms = "net_30"', 'terms = "net_45"', "payment.terms"),
         ('kind = "document"', 'kind = "parcel"', "delivery.kind"),
         ('protocol = "acp"\n', "", "protocol"),
         ("[feed]", "[feeds]", "do you mean feed?"),
+        ("[payment]", '[auth]\nkind = "none"\n\n[payment]', "leave this table out"),
     ):
         with pytest.raises(ConnectorBroken, match=named.replace("?", r"\?")):
             load((old, new))

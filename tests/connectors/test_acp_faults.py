@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from connectors.acp import sessions
 from connectors.contract import AuthFailed, Done, NotDone, NotFound, Quote, Unavailable, Unknown
 from demo.acp_shop import AcpShop
 from tests.connectors.acp_world import load, order, priced, seller, shop
@@ -227,8 +228,6 @@ def test_a_session_that_is_gone_is_a_doubt_once_it_was_sent(shop, seller):
 
 
 def test_a_word_of_a_later_version_is_a_doubt(shop, seller, monkeypatch):
-    from connectors.acp import sessions
-
     quote = priced(seller)
     monkeypatch.setattr(sessions, "STANDINGS", {})
     assert order(seller, quote) == Unknown("the merchant says 'ready_for_payment'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 import tracemalloc
 
 import pytest
@@ -12,6 +13,7 @@ from connectors.acp import feed
 from connectors.acp.manifest import AcpManifest
 from connectors.contract import ContractBroken, Offer, State, Unfit
 from connectors.http import Download
+from connectors.merchants.registry import LoadedMerchant
 from demo.acp_goods import GOODS, MANIFEST, product
 from portal.catalog.merchants import Merchants
 from portal.catalog.synchronisation import synchronise
@@ -24,8 +26,6 @@ __all__ = ["load", "seller", "shop"]
 
 @pytest.fixture
 def manifest() -> AcpManifest:
-    import tomllib
-
     return AcpManifest.model_validate(tomllib.loads(MANIFEST))
 
 
@@ -66,8 +66,6 @@ def test_both_forms_of_a_feed(address, shop, load):
 
 
 def test_the_catalogue_says_why_something_is_not_sold(seller, tmp_path):
-    from connectors.merchants.registry import LoadedMerchant
-
     database = Database(f"sqlite:///{tmp_path}/feed.db")
     schema.upgrade(database)
     [done] = synchronise(database, Merchants({"normes": LoadedMerchant(seller.manifest, seller)}))
