@@ -40,7 +40,7 @@ Check = Callable[[str, Any], str]
 class AcpShop:
     """The merchant. `check` judges what it is sent, which it then refuses, and what it answers (`breaches`).
 
-    `percent` of its prices is what new sessions cost. What hangs goes on when it is `released`, half a minute later at most.
+    `percent` of its prices is what new sessions cost; `elsewhere` is where it says it is. What hangs goes on when it is `released`, half a minute later at most.
     """
 
     check: Check = lambda _name, _content: ""
@@ -53,6 +53,7 @@ class AcpShop:
     checkouts: dict[str, Checkout] = field(default_factory=dict)
     fault: str = ""
     percent: int = 100
+    elsewhere: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock)
     keys: dict[tuple[str, str], tuple[str, int, Any]] = field(default_factory=dict)
     busy: set[tuple[str, str]] = field(default_factory=set)
@@ -116,7 +117,7 @@ def _application(shop: AcpShop) -> Flask:
         if shop.fault == "discovery_down":
             return jsonify(error("service_unavailable", "maintenance", "Maintenance")), 503
         versions = ["2026-01-30", "2026-09-01"] if shop.fault == "other_version" else ["2026-01-30", VERSION]
-        return jsonify(discovery(shop.url, versions))
+        return jsonify(discovery(shop.elsewhere or shop.url, versions))
 
     @app.get("/api/feeds/fr/products.jsonl")
     def lines() -> ResponseReturnValue:

@@ -19,6 +19,8 @@ SPOKEN = ("2026-04-17",)
 """The versions this connector speaks; of those the merchant speaks too, the highest is used."""
 WELL_KNOWN = "/.well-known/acp.json"
 DISCOVERY_LIVES_S = 3600
+DISCOVERY_AGAIN_S = 60
+"""How long what was known stands in, when it cannot be asked for anew."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Wire:
                     # What it said an hour ago is better than nothing; a place never heard of is nowhere.
                     if self._place is None:
                         raise
+                    self._found_at = time.monotonic() - DISCOVERY_LIVES_S + DISCOVERY_AGAIN_S
             return self._place
 
     def is_own_host(self, url: str) -> bool:

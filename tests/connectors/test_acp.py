@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from connectors.acp import deliveries, wire
+from connectors.acp.sessions import Session, physical
 from connectors.contract import (
     Access,
     AuthFailed,
@@ -25,6 +27,7 @@ from connectors.contract import (
     Unavailable,
 )
 from connectors.merchants.registry import ConnectorBroken
+from demo import acp_shop
 from demo.acp_goods import GOODS, MANIFEST
 from demo.acp_sessions import discovery
 from demo.acp_shop import finish
@@ -170,6 +173,55 @@ def test_discovery_that_is_down_is_no_reason_to_guess(shop, load):
     shop.break_("discovery_down")
     with pytest.raises(Unavailable):
         priced(load())
+
+
+def test_discovery_that_goes_down_later_changes_nothing_for_a_minute(shop, seller):
+    quote = priced(seller)
+    shop.break_("discovery_down")
+    seller.wire._found_at -= wire.DISCOVERY_LIVES_S + 1
+    assert isinstance(order(seller, quote), Done)
+    assert [path for _method, path, *_ in shop.seen].count("/.well-known/acp.json") == 2
+
+
+def test_discovery_that_points_elsewhere_gets_no_key_there(shop, seller):
+    other = type(shop)()
+    other.start()
+    try:
+        shop.elsewhere = other.url
+        with pytest.raises(ContractBroken, match="not among the hosts"):
+            priced(seller)
+        assert other.seen == []
+    finally:
+        other.stop()
+
+
+@pytest.mark.parametrize("lacks", ["transports", "api_base_url", "checkout"])
+def test_a_discovery_document_that_says_too_little(lacks, shop, seller, monkeypatch):
+    def less(url, versions):
+        document = discovery(url, versions)
+        if lacks == "checkout":
+            document["capabilities"]["services"] = ["orders"]
+        else:
+            del document[lacks]
+        return document
+
+    monkeypatch.setattr(acp_shop, "discovery", less)
+    with pytest.raises(ContractBroken, match="discovery"):
+        priced(seller)
+    shop.breaches.clear()
+
+
+@pytest.mark.skipif(not acp_definition.FOLDER.is_dir(), reason=acp_definition.MISSING)
+def test_the_published_order_is_read_and_the_published_session_is_physical(seller):
+    published = json.loads((acp_definition.EXAMPLES / "orders/digital-fulfillment.json").read_text(encoding="utf-8"))
+    line = {"id": "li_software", "item": {"id": "antivirus"}, "quantity": 1, "totals": []}
+    session = Session("cs_mno456", "completed", {"line_items": [line], "order": published})
+    done = deliveries.outcome(session, seller.manifest)
+    assert done == Done(Licence("PPRO-2026-XXXX-YYYY-ZZZZ"), 10766, "ord_digital_201")
+
+    examples = json.loads((acp_definition.EXAMPLES / "examples.agentic_checkout.json").read_text(encoding="utf-8"))
+    shipped = examples["create_checkout_session_response"]
+    assert "shipping" in physical(Session(shipped["id"], shipped["status"], shipped))
 
 
 def test_a_version_nobody_shares_is_named(shop, load):
