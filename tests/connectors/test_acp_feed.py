@@ -134,7 +134,7 @@ def test_memory_does_not_grow_with_the_feed(form, manifest, tmp_path):
         tracemalloc.stop()
         return peak
 
-    short, long = most(300), most(6_000)
+    short, long = most(300), most(3_000)
     assert long < 2 * short
 
 
