@@ -93,6 +93,16 @@ class State:
     more: bool = True
 
 
+class Unfit:
+    """Something in the merchant's list that cannot be sold here; it is reported in the words of `why`, never shown."""
+
+    def __init__(self, id: str, why: str) -> None:
+        self.id, self.why = id, why
+
+    def __repr__(self) -> str:
+        return self.why
+
+
 @dataclass(frozen=True)
 class QuoteLine:
     """One line of a quote, as it will stand on the receipt."""
@@ -221,11 +231,13 @@ class NotDone:
 class Unknown:
     """Nobody can say yet: the request may have been carried out. `detail` is evidence for an admin.
 
-    `retry_after_s` is the other side's own wish, when it gave one.
+    `retry_after_s` is the other side's own wish, when it gave one. `needs_admin` is set by a merchant's
+    connector when asking again would tell nothing more: a person decides now, not at the deadline.
     """
 
     detail: str
     retry_after_s: int | None = None
+    needs_admin: bool = False
 
 
 @dataclass(frozen=True)
@@ -334,6 +346,13 @@ class MerchantConnector:
     def lookup(self, key: str) -> Outcome | NotFound:
         """What became of `key`?"""
         raise NotImplementedError
+
+    def lookup_sent(self, quote: Quote, key: str) -> Outcome | NotFound:
+        """What became of `key`, sent for `quote`? The core asks this; override it where orders are found by the quote.
+
+        `NotFound` promises that sending the same order again under the same key makes one order at most.
+        """
+        return self.lookup(key)
 
     def status(self, order_ref: str) -> Outcome:
         """Where an order that was `Pending` stands."""

@@ -117,6 +117,14 @@ def read_manifest(path: Path, kind: type[Manifest] = Manifest) -> Manifest:
         raise ManifestError(f"{path}: {faults} (contract version {CONTRACT_VERSION})") from error
 
 
+def protocol_of(path: Path) -> str:
+    """The protocol a manifest names, "" when it names none or cannot be read."""
+    try:
+        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("protocol", ""))
+    except (OSError, tomllib.TOMLDecodeError):
+        return ""
+
+
 def _fault(found: ErrorDetails, kind: type[BaseModel]) -> str:
     """One thing that is wrong, by its key."""
     key = ".".join(str(part) for part in found["loc"])

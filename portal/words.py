@@ -45,6 +45,10 @@ REASONS = {
     "merchant_silent": lazy_gettext(
         "The merchant has not said what became of this order. An administrator is looking into it; nothing is charged meanwhile."
     ),
+    "merchant_unclear": lazy_gettext(
+        "What the merchant says of this order cannot be decided automatically. An administrator is looking into it; "
+        "nothing is charged meanwhile."
+    ),
     "merchant_late": lazy_gettext(
         "The merchant is late with this order. An administrator is looking into it; nothing is charged meanwhile."
     ),

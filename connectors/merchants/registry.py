@@ -1,6 +1,7 @@
-"""Find merchant connectors: folders beside this file, and installed packages (`portal.merchants`).
+"""Find merchant connectors: folders beside this file, installed packages (`portal.merchants`), and protocols.
 
-A connector that cannot be loaded raises `ConnectorBroken` and never stops the others.
+A protocol serves many merchants: who sells, its `connector.toml` says, which is the site's own file or stands where
+any other connector's does, and names the protocol. A connector that cannot be loaded raises `ConnectorBroken` and never stops the others.
 """
 
 from __future__ import annotations
@@ -14,14 +15,20 @@ from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from connectors.acp.manifest import AcpManifest
+from connectors.acp.merchant import AcpMerchant
 from connectors.contract import Context, MerchantConnector, Words
 from connectors.declared.manifest import DeclaredManifest
 from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import GuardedClient, Network, Timeouts
-from connectors.manifest import Manifest, ManifestError, read_manifest
+from connectors.manifest import Manifest, ManifestError, protocol_of, read_manifest
 
 FOLDER = Path(__file__).parent
 ENTRY_POINT_GROUP = "portal.merchants"
+Spoken = tuple[type[Manifest], type[MerchantConnector]]
+DECLARED: Spoken = (DeclaredManifest, DeclaredMerchant)
+PROTOCOLS: Mapping[str, Spoken] = {"acp": (AcpManifest, AcpMerchant)}
+"""What speaks a protocol with whatever merchant a manifest describes."""
 
 
 class ConnectorBroken(Exception):
@@ -44,20 +51,23 @@ class LoadedMerchant:
 def names() -> list[str]:
     """Every connector there is."""
     shipped = {path.parent.name for path in FOLDER.glob("*/connector.toml")}
-    return sorted(shipped | {point.name for point in _installed()})
+    return sorted(shipped | {point.name for point in _installed()} | PROTOCOLS.keys())
 
 
-def read_connector(connector: str) -> tuple[Manifest, type[MerchantConnector]]:
+def read_connector(connector: str, site: Path | None = None) -> tuple[Manifest, type[MerchantConnector]]:
     """A connector's manifest and what speaks for it, before anybody has configured it.
 
+    Args:
+        site: the site's own manifest, for a protocol; a connector of one merchant brings its own.
+
     Raises:
-        ConnectorBroken: it does not exist, its manifest is wrong, or its code does not load.
+        ConnectorBroken: it does not exist, its manifest is wrong or nowhere, or its code does not load.
     """
-    module, folder = _locate(connector)
+    _require_one_manifest(connector, site)
+    module, folder = ("", Path()) if site else _locate(connector)
     try:
-        made = _class_of(module, folder)
-        declared = issubclass(made, DeclaredMerchant)
-        manifest = read_manifest(folder / "connector.toml", DeclaredManifest if declared else Manifest)
+        kind, made = PROTOCOLS[connector] if site else _kind_of(module, folder)
+        manifest = read_manifest(site or folder / "connector.toml", kind)
     except ManifestError as error:
         raise ConnectorBroken(
             connector, {"fr": f"manifeste incorrect : {error}", "en": f"wrong manifest: {error}"}
@@ -67,7 +77,7 @@ def read_connector(connector: str) -> tuple[Manifest, type[MerchantConnector]]:
         raise ConnectorBroken(
             connector, {"fr": f"son code ne se charge pas : {words}", "en": f"its code does not load: {words}"}
         ) from error
-    if manifest.id != connector:
+    if not site and manifest.id != connector:
         raise ConnectorBroken(
             connector,
             {
@@ -79,18 +89,24 @@ def read_connector(connector: str) -> tuple[Manifest, type[MerchantConnector]]:
 
 
 def load_merchant(
-    connector: str, key: str, base_url: str, secrets: Mapping[str, str], network: Network
+    connector: str,
+    key: str,
+    base_url: str,
+    secrets: Mapping[str, str],
+    network: Network,
+    site: Path | None = None,
 ) -> LoadedMerchant:
     """One merchant of the configuration with its connector.
 
     Args:
         key: the merchant's name on this site.
         base_url: replaces the manifest's; its host is then the only one contacted besides.
+        site: the site's own manifest, for a protocol.
 
     Raises:
         ConnectorBroken: it does not exist, its manifest is wrong, its code does not load, or a secret is missing.
     """
-    manifest, made = read_connector(connector)
+    manifest, made = read_connector(connector, site)
     missing = [name for name in manifest.auth.secrets if not secrets.get(name)]
     if missing:
         listed = ", ".join(missing)
@@ -105,12 +121,31 @@ def load_merchant(
     return LoadedMerchant(manifest, made(context))
 
 
-def _class_of(module: str, folder: Path) -> type[MerchantConnector]:
-    """Its own code where it has some; otherwise its manifest is all there is."""
-    if not (folder / "connector.py").exists():
-        return DeclaredMerchant
-    made: type[MerchantConnector] = importlib.import_module(f"{module}.connector").Connector
-    return made
+def _require_one_manifest(connector: str, site: Path | None) -> None:
+    if connector in PROTOCOLS and site is None:
+        raise ConnectorBroken(
+            connector,
+            {
+                "fr": "ce connecteur parle un protocole et ne dit pas qui vend : donnez manifest = « marchand.toml »",
+                "en": "this connector speaks a protocol and does not say who sells: give manifest = “merchant.toml”",
+            },
+        )
+    if site and connector not in PROTOCOLS:
+        raise ConnectorBroken(
+            connector,
+            {
+                "fr": "ce connecteur a son propre manifeste : retirez la clé manifest",
+                "en": "this connector has a manifest of its own: remove the key manifest",
+            },
+        )
+
+
+def _kind_of(module: str, folder: Path) -> Spoken:
+    """What its manifest may say and what speaks for it: its own code, a protocol, or the manifest alone."""
+    if (folder / "connector.py").exists():
+        made: type[MerchantConnector] = importlib.import_module(f"{module}.connector").Connector
+        return next((kind for kind, base in (DECLARED, *PROTOCOLS.values()) if issubclass(made, base)), Manifest), made
+    return PROTOCOLS.get(protocol_of(folder / "connector.toml"), DECLARED)
 
 
 @cache

@@ -65,7 +65,9 @@ def fulfil(means: Means, number: str, lease: Lease) -> Wait | Ended | None:
         quote = order.quote.as_contract()
     if order.outcome:
         return deliver(means, order, merchant, lease)
-    found: Outcome | NotFound = NotFound() if first else _answer(lambda: merchant.connector.lookup(order.key))
+    found: Outcome | NotFound = NotFound()
+    if not first:
+        found = _answer(lambda: merchant.connector.lookup_sent(quote, order.key))
     if isinstance(found, NotFound):
         if not first and merchant.manifest.capabilities.idempotent == "none":
             found = Unknown("the merchant does not know the key, and a repeat could order twice")
@@ -216,6 +218,9 @@ def _refuse(session: Session, order: Order, outcome: NotDone) -> None:
 
 def _undecided(session: Session, order: Order, outcome: Unknown | NotFound) -> Wait | None:
     detail = outcome.detail if isinstance(outcome, Unknown) else "the merchant does not know this order"
+    if isinstance(outcome, Unknown) and outcome.needs_admin:
+        doubt(session, order, "merchant_unclear", {"detail": detail[:500]})
+        return None
     if _is_late(order, DEADLINES[order.state]):
         doubt(session, order, "merchant_silent", {"detail": detail[:500]})
         return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -89,11 +90,13 @@ def connectors() -> None:
 @connectors.command("list", help=say("Every connector there is, whether it is in use, and what is wrong with it."))
 @json_option
 def list_connectors(as_json: bool) -> None:
-    used: dict[str, list[str]] = {}
-    for key, section in read_settings().merchants.items():
-        used.setdefault(section.connector, []).append(key)
+    settings = read_settings()
+    used: dict[str, dict[str, Path | None]] = {}
+    for key, section in settings.merchants.items():
+        site = settings.path(section.manifest) if section.manifest else None
+        used.setdefault(section.connector, {})[key] = site
     rows = [
-        {"connector": name, "used_as": ", ".join(used.get(name, [])), "wrong": _wrong_with(name)}
+        {"connector": name, "used_as": ", ".join(used.get(name, {})), "wrong": _wrong_with(name, used.get(name, {}))}
         for name in sorted({*registry.names(), *used})
     ]  # fmt: skip
     print_rows(rows, as_json=as_json, empty=say("There is no connector."))
@@ -101,9 +104,13 @@ def list_connectors(as_json: bool) -> None:
         raise SystemExit(FOUND_WRONG)
 
 
-def _wrong_with(connector: str) -> str:
-    try:
-        registry.read_connector(connector)
-    except registry.ConnectorBroken as broken:
-        return in_language(broken.words, terminal_language())
-    return ""
+def _wrong_with(connector: str, used: Mapping[str, Path | None]) -> str:
+    """What is wrong with a connector as it is used; a protocol that nobody uses has no manifest to be wrong."""
+    unused: set[Path | None] = set() if connector in registry.PROTOCOLS else {None}
+    found = []
+    for site in sorted(set(used.values()) or unused, key=str):
+        try:
+            registry.read_connector(connector, site)
+        except registry.ConnectorBroken as broken:
+            found.append(in_language(broken.words, terminal_language()))
+    return "; ".join(found)

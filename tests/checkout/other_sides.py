@@ -236,7 +236,7 @@ class Made:
 
 
 @dataclass
-class Merchant:
+class Merchant(contract.MerchantConnector):
     """Makes an order for every request it hears, or, when it promises idempotence, one for every key.
 
     `heard` is told each order number when it is made.
