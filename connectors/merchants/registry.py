@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.resources
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -53,7 +54,20 @@ def read_connector(connector: str) -> tuple[Manifest, type[MerchantConnector]]:
     Raises:
         ConnectorBroken: it does not exist, its manifest is wrong, or its code does not load.
     """
-    module, folder = _locate(connector)
+    return _read(connector, *_locate(connector))
+
+
+def folder_of(connector: str) -> Path:
+    """Where a connector's manifest stands. Raises `ConnectorBroken` when there is no such connector, or two."""
+    return _locate(connector)[1]
+
+
+def read_folder(folder: Path) -> tuple[Manifest, type[MerchantConnector]]:
+    """Like `read_connector`, for a folder that nobody has installed yet; whatever it is called. Raises `ConnectorBroken`."""
+    return _read(folder.name, "", folder)
+
+
+def _read(connector: str, module: str, folder: Path) -> tuple[Manifest, type[MerchantConnector]]:
     try:
         made = _class_of(module, folder)
         declared = issubclass(made, DeclaredMerchant)
@@ -67,7 +81,7 @@ def read_connector(connector: str) -> tuple[Manifest, type[MerchantConnector]]:
         raise ConnectorBroken(
             connector, {"fr": f"son code ne se charge pas : {words}", "en": f"its code does not load: {words}"}
         ) from error
-    if manifest.id != connector:
+    if module and manifest.id != connector:
         raise ConnectorBroken(
             connector,
             {
@@ -109,7 +123,16 @@ def _class_of(module: str, folder: Path) -> type[MerchantConnector]:
     """Its own code where it has some; otherwise its manifest is all there is."""
     if not (folder / "connector.py").exists():
         return DeclaredMerchant
-    made: type[MerchantConnector] = importlib.import_module(f"{module}.connector").Connector
+    made: type[MerchantConnector]
+    if module:
+        made = importlib.import_module(f"{module}.connector").Connector
+        return made
+    spec = importlib.util.spec_from_file_location(f"loose_{folder.name.replace('-', '_')}", folder / "connector.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{folder / 'connector.py'} is no module")
+    loose = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loose)
+    made = loose.Connector
     return made
 
 

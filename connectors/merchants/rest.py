@@ -55,14 +55,17 @@ class RestMerchant(MerchantConnector):
     # --- The contract -----------------------------------------------------------------------------
 
     def list_offers(self, state: str = "") -> Iterator[Offer | Removed | State]:
-        """Every line of the merchant's own catalogue; titles and prices are its data."""
-        for item in _need(self._read("/catalogue"), "offers", list):
-            price = _price(item)
-            yield Offer(
-                id=str(item["id"]), title=item["title"], summary=item["summary"], category=str(item["category"]),
-                delivery=item["delivery"], delay=item.get("delay", {}), keywords=str(item.get("keywords", "")),
-                inputs=self.inputs.get(str(item["id"]), self.inputs.get("", ())), **price,
-            )  # fmt: skip
+        """Every line of the merchant's own catalogue, page after page; titles and prices are its data."""
+        after, seen = "", set[str]()
+        while after not in seen:
+            seen.add(after)
+            content = self._read("/catalogue", params={"after": after} if after else None)
+            for item in _need(content, "offers", list):
+                yield self._offer(item)
+            if not content.get("next"):
+                return
+            after = str(content["next"])
+        raise ContractBroken(f"the list never ends: {after[:100]!r} came again")
 
     def suggest(self, offer_id: str, input_name: str, text: str) -> list[Suggestion]:
         """The merchant's own search."""
@@ -131,6 +134,13 @@ class RestMerchant(MerchantConnector):
         return []
 
     # --- Reading answers --------------------------------------------------------------------------
+
+    def _offer(self, item: Mapping[str, Any]) -> Offer:
+        return Offer(
+            id=str(item["id"]), title=item["title"], summary=item["summary"], category=str(item["category"]),
+            delivery=item["delivery"], delay=item.get("delay", {}), keywords=str(item.get("keywords", "")),
+            inputs=self.inputs.get(str(item["id"]), self.inputs.get("", ())), **_price(item),
+        )  # fmt: skip
 
     def delivery(self, item: Mapping[str, Any]) -> Delivery:
         """What an order brings."""
