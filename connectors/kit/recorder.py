@@ -6,18 +6,20 @@ import io
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, urlsplit
 
-from connectors.contract import Document, Done, MerchantConnector, Pending, Quote, Rejected
-from connectors.http import Answer, Download, GuardedClient
+from connectors.contract import Context, Document, Done, MerchantConnector, Pending, Quote, Rejected
+from connectors.http import Answer, Download, GuardedClient, Network, Timeouts
 from connectors.kit.stage import Said, attempt, quoted
 from connectors.kit.story import ANYTHING, Purchase, Story
 from connectors.kit.tour import SINCE, look_up
+from connectors.merchants.registry import read_connector
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
 MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
@@ -135,6 +137,24 @@ class Recorder:
 
     def _unless_typed(self, other: str) -> Callable[[re.Match[str]], str]:
         return lambda found: found[0] if found[0] in self.names.values() else other
+
+
+@contextmanager
+def recording(
+    name: str, folder: Path, base_url: str, secrets: Mapping[str, str], network: Network = Network()
+) -> Iterator[tuple[MerchantConnector, Recorder]]:
+    """A block in which a connector speaks to its merchant and all is written down for `folder`. Raises `ConnectorBroken`."""
+    manifest, made = read_connector(name)
+    base = (base_url or manifest.network.base_url).rstrip("/")
+    hosts = [urlsplit(base).netloc] if base_url else manifest.network.hosts
+    http = RecordingClient(hosts, network, Timeouts(**manifest.network.timeout), manifest.network.max_body)
+    hidden = manifest.auth.parameter if manifest.auth.kind == "query" else ""
+    recorder = Recorder(folder, base, secrets, hidden)
+    http.told = recorder.told
+    try:
+        yield made(Context(name, base, dict(secrets), http, manifest.model_dump(by_alias=True))), recorder
+    finally:
+        http.close()
 
 
 def record(connector: MerchantConnector, recorder: Recorder, story: Story, key: str, po_number: str) -> Quote:

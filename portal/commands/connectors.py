@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import track
 
-from connectors.kit import TIERS, Report, Result, Tier, prove, prove_all
+from connectors.contract import ConnectorError
+from connectors.http import Network
+from connectors.kit import TIERS, Report, Result, Tier, prove, prove_all, recorder
 from connectors.kit.skeleton import CannotMake, make_skeleton
+from connectors.kit.story import FixturesError, read_story
 from connectors.kit.tiers import remember, tier_of
 from connectors.merchants import registry
 from portal import settings
@@ -114,6 +118,41 @@ def check(names: tuple[str, ...], everything: bool, tier: Tier, show: bool, as_j
         _print(report, show=show)
     if any(report.failed for report in reports):
         raise SystemExit(FOUND_WRONG)
+
+
+@connectors.command(
+    help=say("Ask the story of a connector's fixtures of its configured merchant, and write the exchanges down.")
+)
+@click.argument("name")
+@click.option("--yes", is_flag=True, help=say("Do not ask: the merchant takes the orders of the story as real ones."))
+def record(name: str, yes: bool) -> None:
+    configuration = read_settings()
+    section = next((each for each in configuration.merchants.values() if each.connector == name), None)
+    if section is None:
+        stop(say("No merchant of portal.toml uses the connector %(name)s.", name=name), BAD_USAGE)
+    if not yes:
+        click.confirm(say("The merchant takes the orders of the story as real ones. Go on?"), abort=True)
+    ca_file = configuration.network.ca_file
+    network = Network(configuration.network.proxy, str(configuration.path(ca_file)) if ca_file else "")
+    secrets = {key: value.get_secret_value() for key, value in section.secrets.items()}
+    try:
+        folder = registry.folder_of(name)
+        with recorder.recording(name, folder / "fixtures", section.base_url, secrets, network) as (connector, written):
+            recorder.record(
+                connector, written, read_story(folder), f"record-{token_hex(8)}", f"G-REC-{token_hex(3).upper()}"
+            )
+            paths = written.write()
+    except registry.ConnectorBroken as broken:
+        stop(in_language(broken.words, terminal_language()), BAD_USAGE)
+    except FixturesError as error:
+        stop(in_language(error.words, terminal_language()), BAD_USAGE)
+    except ConnectorError as error:
+        stop(say("The merchant did not answer as the story needs: %(detail)s", detail=f"{type(error).__name__}: {error.detail}"), FOUND_WRONG)  # fmt: skip
+    for path in paths:
+        click.echo(path)
+    click.echo(
+        say("Read them before you share them: secrets, addresses and telephone numbers are taken out, names cannot be.")
+    )
 
 
 def _place_of(name: str) -> tuple[Path, str]:

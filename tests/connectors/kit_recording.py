@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from connectors.contract import Context
-from connectors.kit.recorder import Recorder, RecordingClient, record
+from connectors.kit.recorder import record, recording
 from connectors.kit.story import read_story
-from connectors.merchants.registry import read_connector
 from demo.merchants import DEMO_MERCHANTS, MerchantsServer
 from demo.shops import SHOPS
 
@@ -18,22 +15,16 @@ SECRETS = {name: credentials for name, _connector, credentials in DEMO_MERCHANTS
 
 def record_shipped(name: str, server: MerchantsServer, folder: Path) -> list[Path]:
     """Ask a shipped connector's story of its demonstration merchant and write it down in a folder."""
-    manifest, made = read_connector(name)
-    base_url = f"{server.url}/{name}"
-    http = RecordingClient([urlsplit(base_url).netloc])
-    connector = made(Context(name, base_url, SECRETS[name], http, manifest.model_dump(by_alias=True)))
-    recorder = Recorder(folder, base_url, SECRETS[name])
-    http.told = recorder.told
     story = read_story(SHIPPED / name)
     server.page_size = (len(SHOPS[name].sales) + 1) // 2
-    recorder.names["recorded-changed"] = "{key}"
-    quote = record(connector, recorder, story, "recorded", "G-RECORDED")
-    # No merchant changes its price when it is told to, but for this one.
-    server.fault_once(name, "price_change")
-    recorder.step = "fulfil-changed"
-    connector.fulfil(quote, "recorded-changed", "G-RECORDED", quote.gross_cents)
-    http.close()
-    return recorder.write()
+    with recording(name, folder, f"{server.url}/{name}", SECRETS[name]) as (connector, recorder):
+        quote = record(connector, recorder, story, "recorded", "G-RECORDED")
+        # No merchant changes its price when it is told to, but for this one.
+        recorder.names["recorded-changed"] = "{key}"
+        server.fault_once(name, "price_change")
+        recorder.step = "fulfil-changed"
+        connector.fulfil(quote, "recorded-changed", "G-RECORDED", quote.gross_cents)
+        return recorder.write()
 
 
 def main() -> None:
