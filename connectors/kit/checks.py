@@ -17,7 +17,7 @@ from connectors.kit.stage import Failed, Skipped, Stage
 
 Tier = Literal["bronze", "silver", "gold"]
 TIERS: tuple[Tier, ...] = ("bronze", "silver", "gold")
-LONGEST_S = 20
+LONGEST_S = 60
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,15 @@ def _same_key(stage: Stage) -> None:
             "une autre clé n’a pas fait une autre commande", "another key did not make another order",
             "La clé envoyée est celle que le portail donne.", "The key that is sent is the one the portal gives.",
         )  # fmt: skip
+    other = stage.fixtures.story.slow or stage.fixtures.story.nothing
+    if other is None:
+        return
+    said = order(connector, quoted(connector, other))
+    if isinstance(said.value, Done | Pending) or said.sure_it_was_not_sent:
+        fail(
+            f"une autre commande sous une clé déjà prise : {said}", f"another order under a key that is taken: {said}",
+            "Le marchand la refuse (409) : c’est un doute, qu’un administrateur regarde.", "The merchant refuses it (409): it is a doubt, for an administrator.",
+        )  # fmt: skip
 
 
 @check(

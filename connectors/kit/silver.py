@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import nullcontext
 from dataclasses import replace
 
 from connectors.contract import Document, Done, NotDone, NotFound, Offer, Pending, Unknown
@@ -20,7 +21,7 @@ def go_wrong(stage: Stage, names: tuple[str, ...], only: tuple[str, ...] = ()) -
         fault = FAULTS[name]
         for step in only or OUTCOMES:
             stage.merchant.reset()
-            connector = stage.connector(hurried=fault.slow, max_body=SMALL_BODY if name == "endless" else 0)
+            connector = stage.connector(max_body=SMALL_BODY if name == "endless" else 0)
             quote, ref = quoted(connector, stage.fixtures.story.buy), ""
             if step == "lookup":
                 order(connector, quote)
@@ -31,7 +32,7 @@ def go_wrong(stage: Stage, names: tuple[str, ...], only: tuple[str, ...] = ()) -
             if call is None:
                 continue
             offers = [item for item in connector.list_offers() if isinstance(item, Offer)]
-            with stage.merchant.going_wrong(fault):
+            with stage.merchant.going_wrong(fault), stage.hurried() if fault.slow else nullcontext():
                 said = attempt(call)
             _judge(stage, step, name, said)
             again = attempt(lambda connector=connector: list(connector.list_offers()))  # type: ignore[misc]

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
+
 from connectors.contract import Buyer, ConnectorError, Context, MerchantConnector, Quote, Unavailable, Words
 from connectors.http import GuardedClient, Timeouts
 from connectors.kit.merchant import ReplayingMerchant
@@ -74,6 +76,19 @@ class WatchedClient(GuardedClient):
     def __init__(self, hosts: list[str], limits: Timeouts, max_body: int) -> None:
         super().__init__(hosts, timeouts=limits, max_body=max_body)
         self.contacted: list[str] = []
+
+    @contextlib.contextmanager
+    def hurried(self) -> Iterator[None]:
+        """A block with limits of a fraction of a second, for what is found by waiting."""
+        self._limit(HURRIED)
+        try:
+            yield
+        finally:
+            self._limit(PATIENT)
+
+    def _limit(self, limits: Timeouts) -> None:
+        self.timeouts = limits
+        self._client.timeout = httpx2.Timeout(limits.read, connect=limits.connect)
 
     def _require_allowed(self, url: str) -> None:
         self.contacted.append(urlsplit(url).netloc)
@@ -138,23 +153,26 @@ class Stage:
         if "merchant" in self.__dict__:
             self.merchant.reset()
 
-    def connector(self, *, also: str = "", hurried: bool = False, max_body: int = 0) -> MerchantConnector:
+    def connector(self, *, also: str = "", max_body: int = 0) -> MerchantConnector:
         """A new connector before the merchant. Raises `Skipped`.
 
         Args:
             also: another host that it may contact.
-            hurried: with limits of a fraction of a second, for what is found by waiting.
             max_body: bytes accepted in one answer; the manifest's own limit when 0.
         """
         manifest, made = self.loaded
         hosts = [urlsplit(self.merchant.url).netloc, *([urlsplit(also).netloc] if also else [])]
         with _without_proxy():
-            client = WatchedClient(hosts, HURRIED if hurried else PATIENT, max_body or manifest.network.max_body)
+            client = WatchedClient(hosts, PATIENT, max_body or manifest.network.max_body)
         if self.client:
             self.client.close()
         client.contacted, self.client = self.contacted, client
         content = manifest.model_dump(by_alias=True)
         return made(Context(manifest.id, self.merchant.url, self.secrets, client, content))
+
+    def hurried(self) -> contextlib.AbstractContextManager[None]:
+        """A block in which the last connector has no patience."""
+        return self.client.hurried() if self.client else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:

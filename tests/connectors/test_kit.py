@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.kit import CHECKS, Report, gold, prove
+from connectors.kit import CHECKS, Report, checks, gold, prove
 from connectors.kit.quiet import no_network
 from connectors.kit.skeleton import CannotMake, make_skeleton
 from connectors.kit.tiers import remember, tier_of
@@ -95,6 +95,7 @@ BREAKS: list[tuple[str, str, Break, str]] = [
     ("fulfil.done", "confirmed were 360", edit("fixtures/fulfil.json", ('"total": 360', '"total": 370')), "bronze"),
     ("fulfil.key_sent", "does not leave", edit("connector.toml", ('po = "{po}"', 'po = "G"')), "bronze"),
     ("fulfil.same_key", "not the same", code("turn = 0\ndef fulfil(self, quote, key, po_number, most):\n    self.turn += 1\n    return super().fulfil(quote, f'{key}-{self.turn}', po_number, most)"), "bronze"),
+    ("fulfil.same_key", "a key that is taken", edit("connector.toml", ('errors = {409 = "price_changed:quote", ', 'errors = {409 = "wait", ')), "bronze"),
     ("document.fetched", "announced", edit("fixtures/document.json", ("%PDF-1.7", "<html>")), "bronze"),
     ("nothing.done", "instead of NotDone", edit("connector.toml", ('none = "not_done"', 'non = "not_done"')), "bronze"),
     ("hosts.listed", "elsewhere.example", code("def check(self):\n    self.context.http.request('GET', 'https://elsewhere.example/')"), "bronze"),
@@ -134,6 +135,18 @@ def test_each_break_is_found_and_named(ident, named, broken, tier, made):
     assert result.remedy["fr"]
     assert result.remedy["en"]
     assert not any("canary-" in text for each in report.results for text in (*each.exchanges, *each.why.values()))
+
+
+def test_a_check_ends_and_so_does_what_it_asks(made, monkeypatch):
+    monkeypatch.setattr(checks, "LONGEST_S", 0.5)
+    code("def check(self):\n    import time\n    time.sleep(3)")(made)
+    report = failed(prove(made, up_to="bronze"))
+    assert report["hosts.listed"] == "not ended after 0.5 s"
+
+
+def test_orders_that_are_found_by_their_quote(made):
+    code("def lookup(self, key):\n    return NotFound()\ndef lookup_sent(self, quote, key):\n    return super().lookup(key)")(made)  # fmt: skip
+    assert failed(prove(made, up_to="silver")) == {}
 
 
 def with_tokens(folder: Path) -> None:
