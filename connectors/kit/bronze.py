@@ -86,7 +86,7 @@ def _unique(stage: Stage) -> None:
 def _stable(stage: Stage) -> None:
     first, connector = listed(stage), stage.connector()
     for again in (1, 2):
-        if [item for item in connector.list_offers() if isinstance(item, Offer)] != first:
+        if not first or [item for item in connector.list_offers() if isinstance(item, Offer)] != first:
             fail(
                 f"la liste {again + 1} diffère de la première", f"list {again + 1} differs from the first",
                 "Un identifiant est ce que le marchand écrit, ni compteur ni hasard ; ne gardez rien entre deux listes.",

@@ -109,6 +109,8 @@ class Stage:
     tried: list[str] = field(default_factory=list)
     output: io.StringIO = field(default_factory=io.StringIO)
     client: WatchedClient | None = None
+    stuck: bool = False
+    """Whether something it was asked never ended, and may still be running."""
 
     @cached_property
     def loaded(self) -> tuple[Manifest, type[MerchantConnector]]:

@@ -96,6 +96,7 @@ BREAKS: list[tuple[str, str, Break, str]] = [
     ("fulfil.key_sent", "does not leave", edit("connector.toml", ('po = "{po}"', 'po = "G"')), "bronze"),
     ("fulfil.same_key", "not the same", code("turn = 0\ndef fulfil(self, quote, key, po_number, most):\n    self.turn += 1\n    return super().fulfil(quote, f'{key}-{self.turn}', po_number, most)"), "bronze"),
     ("fulfil.same_key", "a key that is taken", edit("connector.toml", ('errors = {409 = "price_changed:quote", ', 'errors = {409 = "wait", ')), "bronze"),
+    ("fulfil.key_sent", "body.most: 460, not 360", code("def fulfil(self, quote, key, po_number, most):\n    return super().fulfil(quote, key, po_number, most + 100)"), "bronze"),
     ("document.fetched", "announced", edit("fixtures/document.json", ("%PDF-1.7", "<html>")), "bronze"),
     ("nothing.done", "instead of NotDone", edit("connector.toml", ('none = "not_done"', 'non = "not_done"')), "bronze"),
     ("hosts.listed", "elsewhere.example", code("def check(self):\n    self.context.http.request('GET', 'https://elsewhere.example/')"), "bronze"),
@@ -140,8 +141,10 @@ def test_each_break_is_found_and_named(ident, named, broken, tier, made):
 def test_a_check_ends_and_so_does_what_it_asks(made, monkeypatch):
     monkeypatch.setattr(checks, "LONGEST_S", 0.5)
     code("def check(self):\n    import time\n    time.sleep(3)")(made)
-    report = failed(prove(made, up_to="bronze"))
-    assert report["hosts.listed"] == "not ended after 0.5 s"
+    report = prove(made)
+    assert failed(report) == {"hosts.listed": "not ended after 0.5 s"}
+    assert report.results[-1].why["en"] == "an earlier check did not end"
+    assert report.tier == ""
 
 
 def test_orders_that_are_found_by_their_quote(made):
