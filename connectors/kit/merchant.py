@@ -78,6 +78,7 @@ class ReplayingMerchant:
             self.valid: set[str] = set()
             self.fault: tuple[Fault, str] | None = None
             self.changed = False
+            self.confused = ""
             self.released = threading.Event()
             self._asked: Counter[str] = Counter()
             self.conflicts = 0
@@ -176,6 +177,8 @@ class ReplayingMerchant:
         times = {"now": now, "soon": now + timedelta(minutes=15), "later": now + timedelta(days=30)}
         known = {"base": self.url, "token": self.tokens[-1] if self.tokens else ""}
         values = {**{name: at.isoformat() for name, at in times.items()}, **known, **bound}
+        if self.confused and exchange.family == "lookup":
+            values["key"] = self.confused
         headers = {name: str(fill(value, values)) for name, value in answer.headers.items()}
         if answer.file:
             body, media_type = (self.fixtures.folder / answer.file).read_bytes(), "application/octet-stream"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -103,6 +104,32 @@ def _not_found(stage: Stage) -> None:
             f"au lieu de NotFound : {said}", f"instead of NotFound: {said}",
             "Dites ce que le marchand répond à une clé inconnue : [lookup] errors, ou une liste vide.",
             "Say what the merchant answers to an unknown key: [lookup] errors, or an empty list.",
+        )  # fmt: skip
+
+
+@check(
+    "lookup.own_order",
+    "silver",
+    "La commande d’une autre clé n’est jamais prise pour la nôtre",
+    "The order of another key is never taken for ours",
+)
+def _own_order(stage: Stage) -> None:
+    _needs_lookup(stage)
+    if not any("{key}" in json.dumps(each.answer.content) for each in stage.fixtures.of("lookup")):
+        skip(
+            "la réponse du marchand ne répète pas la clé (lookup.json)",
+            "the merchant's answer does not repeat the key (lookup.json)",
+        )
+    connector = stage.connector()
+    quote = quoted(connector, stage.fixtures.story.buy)
+    order(connector, quote)
+    stage.merchant.confused = OTHER_KEY
+    said = attempt(lambda: look_up(connector, KEY, quote))
+    if said.error is None and not isinstance(said.value, Unknown):
+        fail(
+            f"le marchand a répondu avec la commande d’une autre clé, et le connecteur dit : {said}", f"the merchant answered with the order of another key, and the connector says: {said}",
+            "Comparez la clé de la réponse à celle qui est demandée : [lookup] key ; une autre est un doute (Unknown).",
+            "Compare the key of the answer with the one asked for: [lookup] key; another is a doubt (Unknown).",
         )  # fmt: skip
 
 

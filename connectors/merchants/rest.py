@@ -101,7 +101,10 @@ class RestMerchant(MerchantConnector):
     def lookup(self, key: str) -> Outcome | NotFound:
         """`GET /orders?client_reference=`."""
         orders = _need(self._read("/orders", params={"client_reference": key}), "orders", list)
-        return self._read_order(orders[0]) if orders else NotFound()
+        ours = [item for item in orders if isinstance(item, dict) and item.get("client_reference") == key]
+        if orders and len(ours) != 1:
+            return Unknown(f"asked for one key, {len(orders)} orders came, {len(ours)} of them under it")
+        return self._read_order(ours[0]) if ours else NotFound()
 
     def status(self, order_ref: str) -> Outcome:
         """`GET /orders/{id}`."""

@@ -105,7 +105,8 @@ BREAKS: list[tuple[str, str, Break, str]] = [
     ("secrets.kept", "in an error", code("def lookup(self, key):\n    raise Unavailable(f'no answer with {self.context.secrets}')"), "bronze"),
     ("lookup.after_drop", "after the cut", code("def fulfil(self, *asked):\n    try:\n        return super().fulfil(*asked)\n    except UnknownOutcome:\n        return NotDone('lost')"), "silver"),
     ("lookup.after_drop", "sent 2 times", code("def fulfil(self, *asked):\n    try:\n        return super().fulfil(*asked)\n    except UnknownOutcome:\n        return super().fulfil(*asked)"), "silver"),
-    ("lookup.not_found", "instead of NotFound", edit("connector.toml", ('query = {key = "{key}"}\nerrors = {404 = "not_found"}', 'query = {key = "{key}"}')), "silver"),
+    ("lookup.not_found", "instead of NotFound", edit("connector.toml", ('errors = {404 = "not_found"}', "")), "silver"),
+    ("lookup.own_order", "the order of another key", edit("connector.toml", ('key = "key" ', "# ")), "silver"),
     ("status.pending_to_done", "what came is", code("def status(self, ref):\n    return Pending(ref, 5)"), "silver"),
     ("fault.credentials", "credentials refused", code("def quote(self, *asked):\n    try:\n        return super().quote(*asked)\n    except AuthFailed:\n        raise Rejected('no', words={'fr': 'Non.'})"), "silver"),
     ("fault.asked_to_wait", "Retry-After: 7", code("def suggest(self, *asked):\n    return []\ndef list_offers(self, state=''):\n    try:\n        yield from super().list_offers()\n    except Unavailable:\n        raise Unavailable('later')"), "silver"),
@@ -278,6 +279,6 @@ def test_pytest_takes_it_as_a_plugin_in_one_line(made):
     ]
     done = subprocess.run(command, cwd=made.parent, env={**os.environ, "PYTHONPATH": str(SHIPPED.parent.parent)}, capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 1, done.stderr
-    assert "1 failed, 33 passed, 3 skipped" in done.stdout
+    assert "1 failed, 34 passed, 3 skipped" in done.stdout
     assert "README.md lacks api_key" in done.stdout
     assert "the connector lists everything each time" in done.stdout
