@@ -28,7 +28,8 @@ from connectors.waiting import Breaker, seconds
 
 REDIRECTS = {301, 302, 303, 307, 308}
 LONGEST_CHAIN = 3
-CREDENTIALS = {"authorization", "cookie", "x-api-key", "proxy-authorization"}
+HARMLESS = {"accept", "accept-language", "user-agent"}
+"""What another host may be told: any other header may be a merchant's way to sign in, whatever it is called."""
 
 # Raised before the first byte of the request has left.
 NEVER_SENT = (
@@ -223,7 +224,7 @@ class GuardedClient:
                 raise UnknownOutcome(f"{host}: {type(error).__name__}: {error}") from error
             url, content = urljoin(url, location), {}
             if _host_of(url) != host:
-                headers = {name: value for name, value in headers.items() if name.lower() not in CREDENTIALS}
+                headers = {name: value for name, value in headers.items() if name.lower() in HARMLESS}
             host = _host_of(url)
         raise ContractBroken(f"more than {LONGEST_CHAIN} redirections")
 

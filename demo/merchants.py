@@ -38,6 +38,7 @@ class MerchantsServer:
     def __init__(self, host: str = "127.0.0.1", port: int = 0, report_seconds: float = 6) -> None:
         self.book, self.faults = MerchantsBook(), Faults()
         self.report_seconds = report_seconds
+        self.page_size = 500
         self.tokens: dict[str, str] = {}
         self._faults: dict[str, tuple[str, bool]] = {}
         self._server = LoopbackServer(_application(self), host, port)
@@ -117,7 +118,10 @@ def _application(server: MerchantsServer) -> Flask:
 
     @app.get("/<name>/catalogue")
     def catalogue(name: str) -> ResponseReturnValue:
-        return jsonify(offers=[_offer(SHOPS[name], sale) for sale in SHOPS[name].sales])
+        first, sales = int(request.args.get("after", 0)), SHOPS[name].sales
+        last = first + server.page_size
+        offers = [_offer(SHOPS[name], sale) for sale in sales[first:last]]
+        return jsonify(offers=offers, **({"next": str(last)} if last < len(sales) else {}))
 
     @app.get("/<name>/suggest")
     def suggest(name: str) -> ResponseReturnValue:

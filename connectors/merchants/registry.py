@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.resources
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
@@ -64,20 +65,11 @@ def read_connector(connector: str, site: Path | None = None) -> tuple[Manifest, 
         ConnectorBroken: it does not exist, its manifest is wrong or nowhere, or its code does not load.
     """
     _require_one_manifest(connector, site)
-    module, folder = ("", Path()) if site else _locate(connector)
-    try:
-        kind, made = PROTOCOLS[connector] if site else _kind_of(module, folder)
-        manifest = read_manifest(site or folder / "connector.toml", kind)
-    except ManifestError as error:
-        raise ConnectorBroken(
-            connector, {"fr": f"manifeste incorrect : {error}", "en": f"wrong manifest: {error}"}
-        ) from error
-    except Exception as error:
-        words = f"{type(error).__name__}: {error}"
-        raise ConnectorBroken(
-            connector, {"fr": f"son code ne se charge pas : {words}", "en": f"its code does not load: {words}"}
-        ) from error
-    if not site and manifest.id != connector:
+    if site:
+        return _read(connector, site, lambda: PROTOCOLS[connector])
+    module, folder = _locate(connector)
+    manifest, made = _read(connector, folder / "connector.toml", lambda: _kind_of(module, folder))
+    if manifest.id != connector:
         raise ConnectorBroken(
             connector,
             {
@@ -86,6 +78,26 @@ def read_connector(connector: str, site: Path | None = None) -> tuple[Manifest, 
             },
         )
     return manifest, made
+
+
+def folder_of(connector: str) -> Path:
+    """Where a connector's manifest stands. Raises `ConnectorBroken` when there is no such connector, or two."""
+    return _locate(connector)[1]
+
+
+def read_folder(folder: Path) -> tuple[Manifest, type[MerchantConnector]]:
+    """Like `read_connector`, for a folder that nobody has installed yet; whatever it is called. Raises `ConnectorBroken`."""
+    return _read(folder.name, folder / "connector.toml", lambda: _kind_of("", folder))
+
+
+def _read(connector: str, path: Path, kind_of: Callable[[], Spoken]) -> tuple[Manifest, type[MerchantConnector]]:
+    try:
+        kind, made = kind_of()
+        return read_manifest(path, kind), made
+    except ManifestError as error:
+        raise ConnectorBroken(
+            connector, {"fr": f"manifeste incorrect : {error}", "en": f"wrong manifest: {error}"}
+        ) from error
 
 
 def load_merchant(
@@ -143,9 +155,23 @@ def _require_one_manifest(connector: str, site: Path | None) -> None:
 def _kind_of(module: str, folder: Path) -> Spoken:
     """What its manifest may say and what speaks for it: its own code, a protocol, or the manifest alone."""
     if (folder / "connector.py").exists():
-        made: type[MerchantConnector] = importlib.import_module(f"{module}.connector").Connector
+        made = _code_of(module, folder)
         return next((kind for kind, base in (DECLARED, *PROTOCOLS.values()) if issubclass(made, base)), Manifest), made
     return PROTOCOLS.get(protocol_of(folder / "connector.toml"), DECLARED)
+
+
+def _code_of(module: str, folder: Path) -> type[MerchantConnector]:
+    made: type[MerchantConnector]
+    if module:
+        made = importlib.import_module(f"{module}.connector").Connector
+        return made
+    spec = importlib.util.spec_from_file_location(f"loose_{folder.name.replace('-', '_')}", folder / "connector.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{folder / 'connector.py'} is no module")
+    loose = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loose)
+    made = loose.Connector
+    return made
 
 
 @cache

@@ -55,14 +55,17 @@ class RestMerchant(MerchantConnector):
     # --- The contract -----------------------------------------------------------------------------
 
     def list_offers(self, state: str = "") -> Iterator[Offer | Removed | State]:
-        """Every line of the merchant's own catalogue; titles and prices are its data."""
-        for item in _need(self._read("/catalogue"), "offers", list):
-            price = _price(item)
-            yield Offer(
-                id=str(item["id"]), title=item["title"], summary=item["summary"], category=str(item["category"]),
-                delivery=item["delivery"], delay=item.get("delay", {}), keywords=str(item.get("keywords", "")),
-                inputs=self.inputs.get(str(item["id"]), self.inputs.get("", ())), **price,
-            )  # fmt: skip
+        """Every line of the merchant's own catalogue, page after page; titles and prices are its data."""
+        after, seen = "", set[str]()
+        while after not in seen:
+            seen.add(after)
+            content = self._read("/catalogue", params={"after": after} if after else None)
+            for item in _need(content, "offers", list):
+                yield self._offer(item)
+            if not content.get("next"):
+                return
+            after = str(content["next"])
+        raise ContractBroken(f"the list never ends: {after[:100]!r} came again")
 
     def suggest(self, offer_id: str, input_name: str, text: str) -> list[Suggestion]:
         """The merchant's own search."""
@@ -98,7 +101,10 @@ class RestMerchant(MerchantConnector):
     def lookup(self, key: str) -> Outcome | NotFound:
         """`GET /orders?client_reference=`."""
         orders = _need(self._read("/orders", params={"client_reference": key}), "orders", list)
-        return self._read_order(orders[0]) if orders else NotFound()
+        ours = [item for item in orders if isinstance(item, dict) and item.get("client_reference") == key]
+        if orders and len(ours) != 1:
+            return Unknown(f"asked for one key, {len(orders)} orders came, {len(ours)} of them under it")
+        return self._read_order(ours[0]) if ours else NotFound()
 
     def status(self, order_ref: str) -> Outcome:
         """`GET /orders/{id}`."""
@@ -131,6 +137,13 @@ class RestMerchant(MerchantConnector):
         return []
 
     # --- Reading answers --------------------------------------------------------------------------
+
+    def _offer(self, item: Mapping[str, Any]) -> Offer:
+        return Offer(
+            id=str(item["id"]), title=item["title"], summary=item["summary"], category=str(item["category"]),
+            delivery=item["delivery"], delay=item.get("delay", {}), keywords=str(item.get("keywords", "")),
+            inputs=self.inputs.get(str(item["id"]), self.inputs.get("", ())), **_price(item),
+        )  # fmt: skip
 
     def delivery(self, item: Mapping[str, Any]) -> Delivery:
         """What an order brings."""

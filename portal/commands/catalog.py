@@ -1,30 +1,27 @@
-"""`portal catalog` and `portal connectors`: what is on sale, and the modules that bring it."""
+"""`portal catalog`: what is on sale."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Lines
 
-from connectors.merchants import registry
 from portal.catalog import offers
 from portal.catalog.synchronisation import Progress, synchronise
-from portal.commands.context import json_option, opened, print_rows, read_settings
+from portal.commands.context import json_option, opened, print_rows
 from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
 from portal.commands.language import say, terminal_language
 from portal.languages import in_language
 
 
 def register(group: click.Group) -> None:
-    """Add `catalog` and `connectors`."""
+    """Add `catalog`."""
     group.add_command(catalog)
-    group.add_command(connectors)
 
 
 @click.group(help=say("The catalogue."))
@@ -80,37 +77,3 @@ def list_offers(as_json: bool) -> None:
             for row in offers.on_sale(session)
         ]  # fmt: skip
     print_rows(rows, as_json=as_json, empty=say("Nothing is on sale; run “portal catalog sync”."))
-
-
-@click.group(help=say("Connector modules."))
-def connectors() -> None:
-    """Commands on connectors."""
-
-
-@connectors.command("list", help=say("Every connector there is, whether it is in use, and what is wrong with it."))
-@json_option
-def list_connectors(as_json: bool) -> None:
-    settings = read_settings()
-    used: dict[str, dict[str, Path | None]] = {}
-    for key, section in settings.merchants.items():
-        site = settings.path(section.manifest) if section.manifest else None
-        used.setdefault(section.connector, {})[key] = site
-    rows = [
-        {"connector": name, "used_as": ", ".join(used.get(name, {})), "wrong": _wrong_with(name, used.get(name, {}))}
-        for name in sorted({*registry.names(), *used})
-    ]  # fmt: skip
-    print_rows(rows, as_json=as_json, empty=say("There is no connector."))
-    if any(row["wrong"] for row in rows):
-        raise SystemExit(FOUND_WRONG)
-
-
-def _wrong_with(connector: str, used: Mapping[str, Path | None]) -> str:
-    """What is wrong with a connector as it is used; a protocol that nobody uses has no manifest to be wrong."""
-    unused: set[Path | None] = set() if connector in registry.PROTOCOLS else {None}
-    found = []
-    for site in sorted(set(used.values()) or unused, key=str):
-        try:
-            registry.read_connector(connector, site)
-        except registry.ConnectorBroken as broken:
-            found.append(in_language(broken.words, terminal_language()))
-    return "; ".join(found)

@@ -1,0 +1,180 @@
+"""Bronze, what is on sale: the offers, what they ask for, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from connectors.contract import Input, Offer, Rejected, Removed, State
+from connectors.kit.checks import check, fail, skip
+from connectors.kit.stage import Stage, attempt, quoted
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+MARKUP = re.compile(r"<[A-Za-z!/]")
+SHIPPED = re.compile(
+    r"(?i)\b(colis|livraison à domicile|frais de port|expédi(é|tion)\w* postale?|shipping|shipped|parcel|postage)\b"
+)
+BACKTRACKS = re.compile(r"\\[1-9]|\(\?[=!<P]|[+*}]\)[+*{]")
+JUNK = ("\x00", "<script>", "../../etc/passwd", "é" * 300)
+MANIFEST = ("Corrigez [list] ou ce que lit le connecteur.", "Correct [list], or what the connector reads.")
+
+
+def listed(stage: Stage) -> list[Offer]:
+    """The offers of a new connector. Raises what the connector raises."""
+    return [item for item in stage.connector().list_offers() if isinstance(item, Offer)]
+
+
+def price_fault(priced: Any) -> str:
+    """Why a price does not add up, "" when it does. VAT may differ by a cent: it may have been rounded line by line."""
+    net, rate, vat, gross = priced.net_cents, priced.vat_rate_bp, priced.vat_cents, priced.gross_cents
+    if min(net, rate, vat, gross) < 0 or rate > 10_000:
+        return f"{net} + {vat} = {gross}, {rate} bp"
+    if net + vat != gross:
+        return f"{net} + {vat} ≠ {gross}"
+    exact = int((Decimal(net) * rate / 10_000).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    return f"{rate} bp × {net} = {exact} ≠ {vat}" if abs(exact - vat) > 1 else ""
+
+
+def type_fault(given: Any) -> str:
+    """Why something is not what the contract says, "" when it is."""
+    try:
+        TypeAdapter(type(given)).validate_python(dataclasses.asdict(given), strict=False)
+    except ValidationError as error:
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return ""
+
+
+@check(
+    "offers.valid",
+    "bronze",
+    "Chaque offre est complète et son prix est juste",
+    "Every offer is whole and its price adds up",
+)
+def _valid(stage: Stage) -> None:
+    offers = listed(stage)
+    if not offers:
+        fail("la liste est vide", "the list is empty", "Donnez au moins une offre dans fixtures/list.json.", "Give at least one offer in fixtures/list.json.")  # fmt: skip
+    for offer in offers:
+        texts = [*offer.title.values(), *offer.summary.values(), *offer.delay.values()]
+        faults = [
+            type_fault(offer), price_fault(offer),
+            "" if NAME.fullmatch(offer.id) and NAME.fullmatch(offer.category) else "id, category: [A-Za-z0-9._-]",
+            "" if offer.title.get("fr") and offer.summary.get("fr") else "title.fr, summary.fr",
+            "" if re.fullmatch("[A-Z]{3}", offer.currency) else f"currency: {offer.currency}",
+            next((f"markup: {text[:80]}" for text in texts if MARKUP.search(text)), ""),
+            next((f"shipped?: {text[:80]}" for text in texts if SHIPPED.search(text)), ""),
+        ]  # fmt: skip
+        if said := next(filter(None, faults), ""):
+            fail(f"offre {offer.id} : {said}", f"offer {offer.id}: {said}", *MANIFEST)
+
+
+@check("offers.unique", "bronze", "Aucune offre n’est donnée deux fois", "No offer is listed twice")
+def _unique(stage: Stage) -> None:
+    seen: set[str] = set()
+    for offer in listed(stage):
+        if offer.id in seen:
+            fail(f"l’offre {offer.id} est donnée deux fois", f"offer {offer.id} is listed twice", *MANIFEST)
+        seen.add(offer.id)
+
+
+@check("offers.stable", "bronze", "La liste est la même une seconde fois", "The list is the same a second time")
+def _stable(stage: Stage) -> None:
+    first, connector = listed(stage), stage.connector()
+    for again in (1, 2):
+        if not first or [item for item in connector.list_offers() if isinstance(item, Offer)] != first:
+            fail(
+                f"la liste {again + 1} diffère de la première", f"list {again + 1} differs from the first",
+                "Un identifiant est ce que le marchand écrit, ni compteur ni hasard ; ne gardez rien entre deux listes.",
+                "An id is what the merchant writes, no counter and no chance; keep nothing between two lists.",
+            )  # fmt: skip
+
+
+@check("offers.delta", "bronze", "Une liste reprend là où elle s’était arrêtée", "A list goes on from where it ended")
+def _delta(stage: Stage) -> None:
+    items = list(stage.connector().list_offers())
+    states = [item for item in items if isinstance(item, State)]
+    if not states:
+        skip("le connecteur donne toute la liste à chaque fois", "the connector lists everything each time")
+    known = {item.id for item in items if isinstance(item, Offer)}
+    for state in states:
+        rest = list(stage.connector().list_offers(state.cursor))
+        gone = {item.id for item in rest if isinstance(item, Removed)} - known
+        if gone or not any(isinstance(item, State) and not item.more for item in rest):
+            fail(
+                f"depuis {state.cursor!r}, la suite n’a pas de fin ou retire {sorted(gone)}", f"from {state.cursor!r} the rest has no end, or removes {sorted(gone)}",
+                "Une liste qui donne des State finit par State(cursor, more=False).", "A list that gives State ends with State(cursor, more=False).",
+            )  # fmt: skip
+
+
+@check("inputs.valid", "bronze", "Les champs demandés sont bien décrits", "The inputs are well described")
+def _inputs(stage: Stage) -> None:
+    story, offers = stage.fixtures.story, {offer.id: offer for offer in listed(stage)}
+    for offer in offers.values():
+        for each in offer.inputs:
+            if said := _input_fault(each):
+                fail(
+                    f"champ {each.name} de {offer.id} : {said}", f"input {each.name} of {offer.id}: {said}",
+                    "Corrigez-le : le portail le montre et le vérifie tel quel.", "Correct it: the portal shows it and checks by it as it is.",
+                )  # fmt: skip
+    bought = offers.get(story.buy.offer)
+    wanted = {each.name for each in bought.inputs if each.required} if bought else set()
+    may = {each.name for each in bought.inputs} if bought else set()
+    if not bought or not wanted <= set(story.buy.inputs) <= may:
+        fail(
+            f"l’achat de story.toml ({story.buy.offer}) ne remplit pas {sorted(wanted)}", f"the purchase of story.toml ({story.buy.offer}) does not fill in {sorted(wanted)}",
+            "Achetez dans [buy] une offre de la liste, avec ses champs.", "In [buy], buy an offer of the list with its inputs.",
+        )  # fmt: skip
+
+
+def _input_fault(each: Input) -> str:
+    if not each.label.get("fr"):
+        return "label.fr"
+    if each.minimum > each.maximum:
+        return f"minimum {each.minimum} > maximum {each.maximum}"
+    if (each.type == "choice") != bool(each.choices):
+        return "choices"
+    try:
+        pattern = re.compile(each.pattern)
+    except re.error as error:
+        return f"pattern: {error}"
+    if BACKTRACKS.search(each.pattern) or len(each.pattern) > 200:
+        return "pattern: > 200, (?=…), \\1, (a+)+"
+    if each.pattern and any(pattern.fullmatch(text) for text in JUNK):
+        return "pattern: accepts anything"
+    return type_fault(each)
+
+
+@check(
+    "inputs.refused",
+    "bronze",
+    "Ce que le marchand ne connaît pas est refusé avec des mots",
+    "What the merchant does not know is refused in words",
+    may_skip=True,
+)
+def _refused(stage: Stage) -> None:
+    wrong = stage.fixtures.story.refuse
+    if wrong is None:
+        if not any(offer.inputs for offer in listed(stage)):
+            skip("aucune offre ne demande quoi que ce soit", "no offer asks for anything")
+        fail(
+            "story.toml n’a pas de [refuse]", "story.toml has no [refuse]",
+            "Donnez une saisie que le marchand refuse au premier clic.", "Give inputs that the merchant refuses at the first click.",
+        )  # fmt: skip
+    said = attempt(lambda: quoted(stage.connector(), wrong))
+    if not isinstance(said.error, Rejected):
+        fail(
+            f"au lieu d’un refus (Rejected) : {said}", f"instead of a refusal (Rejected): {said}",
+            "Dites dans [quote] errors quel statut refuse, et dans [refusal] où sont les mots.",
+            "Say in [quote] errors which status refuses, and in [refusal] where its words are.",
+        )  # fmt: skip
+    names = {each.name for offer in listed(stage) if offer.id == wrong.offer for each in offer.inputs}
+    if not said.error.words.get("fr") or (said.error.field and said.error.field not in names):
+        fail(
+            f"le refus n’a pas de mots français, ou nomme un champ inconnu : {said.error.field!r}", f"the refusal has no French words, or names an unknown input: {said.error.field!r}",
+            "L’employé lit ces mots à côté du champ.", "The employee reads these words beside the input.",
+        )  # fmt: skip

@@ -1,0 +1,220 @@
+"""Bronze, a purchase that goes well: the price, the order under its key, what is delivered, and who is told what."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from datetime import UTC, datetime, timedelta
+
+from connectors.contract import Document, Done, NotDone, Pending
+from connectors.kit.bronze import listed, price_fault, type_fault
+from connectors.kit.checks import check, fail, skip
+from connectors.kit.stage import KEY, OTHER_KEY, PO_NUMBER, Stage, attempt, order, quoted
+from connectors.kit.tour import look_around, slow_order, tour
+
+MAGIC = {
+    "application/pdf": b"%PDF-",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": b"PK\x03\x04",
+}
+LONGEST_VALIDITY = timedelta(days=60)
+
+
+@check(
+    "quote.adds_up",
+    "bronze",
+    "Le prix ferme est juste : net, TVA, total, fin",
+    "The binding price adds up: net, VAT, total, end",
+)
+def _adds_up(stage: Stage) -> None:
+    quote = quoted(stage.connector(), stage.fixtures.story.buy)
+    lines = (sum(line.net_cents for line in quote.lines), sum(line.vat_cents for line in quote.lines))
+    left = quote.expires_at - datetime.now(UTC) if quote.expires_at.tzinfo else timedelta(0)
+    faults = [
+        price_fault(quote), type_fault(quote), "" if 0 < len(quote.ref) <= 200 else f"ref: {quote.ref!r}",
+        "" if quote.currency == "EUR" else f"currency: {quote.currency}",
+        "" if not quote.lines or lines == (quote.net_cents, quote.vat_cents) else f"lines: {lines}",
+        "" if timedelta(0) < left < LONGEST_VALIDITY else f"expires_at: {quote.expires_at}",
+    ]  # fmt: skip
+    if said := next(filter(None, faults), ""):
+        fail(
+            f"le devis n’est pas juste : {said}", f"the quote does not add up: {said}",
+            "Corrigez [amounts] ou [quote] map ; les exemples disent {soon} pour une fin proche.",
+            "Correct [amounts] or [quote] map; fixtures say {soon} for an end that is near.",
+        )  # fmt: skip
+
+
+@check(
+    "fulfil.done",
+    "bronze",
+    "La commande aboutit, au prix confirmé, avec ce qui était annoncé",
+    "The order succeeds, at the confirmed price, with what was announced",
+)
+def _done(stage: Stage) -> None:
+    story, connector = stage.fixtures.story, stage.connector()
+    quote = quoted(connector, story.buy)
+    said = order(connector, quote)
+    if isinstance(said.value, Pending):
+        # Of a merchant that always takes its time, status.pending_to_done proves the rest.
+        return
+    announced = next((offer.delivery for offer in listed(stage) if offer.id == story.buy.offer), "")
+    if not isinstance(said.value, Done) or type_fault(said.value):
+        why = type_fault(said.value) if isinstance(said.value, Done) else str(said)
+        fail(
+            f"au lieu de Done : {why}", f"instead of Done: {why}",
+            "Corrigez [order] : où est l’état, ce que veut dire chaque mot, ce qui est facturé.",
+            "Correct [order]: where the state is, what each word means, what was charged.",
+        )  # fmt: skip
+    if said.value.charged_cents > quote.gross_cents or said.value.delivery.kind != announced:
+        got = f"{said.value.charged_cents} cents, {said.value.delivery.kind}"
+        fail(
+            f"reçu {got} ; confirmé {quote.gross_cents} cents, {announced}", f"came {got}; confirmed were {quote.gross_cents} cents, {announced}",
+            "Le marchand ne facture jamais plus que le prix confirmé.", "A merchant never charges more than the confirmed price.",
+        )  # fmt: skip
+
+
+@check(
+    "fulfil.key_sent",
+    "bronze",
+    "La clé et le numéro de commande partent avec la commande",
+    "The key and the order number leave with the order",
+)
+def _key_sent(stage: Stage) -> None:
+    connector = stage.connector()
+    order(connector, quoted(connector, stage.fixtures.story.buy))
+    sent = [item.asked for item in stage.merchant.received if item.step.startswith("fulfil")]
+    said = " ".join(f"{each.target} {sorted(each.headers.items())} {each.body.decode()}" for each in sent)
+    capabilities = stage.manifest.capabilities
+    if PO_NUMBER not in said or (KEY not in said and (capabilities.lookup_by_key or capabilities.idempotent != "none")):
+        fail(
+            "la clé ou le numéro de commande ne part pas", "the key or the order number does not leave",
+            "Envoyez {key} et {po} dans [fulfil] : la facture du marchand doit porter notre numéro.",
+            "Send {key} and {po} in [fulfil]: the merchant's invoice must bear our number.",
+        )  # fmt: skip
+
+
+@check(
+    "fulfil.same_key",
+    "bronze",
+    "La même clé deux fois : la même demande, la même commande",
+    "The same key twice: the same request, the same order",
+)
+def _same_key(stage: Stage) -> None:
+    if stage.manifest.capabilities.idempotent == "none":
+        skip("idempotent = « none » : le portail ne répète rien", "idempotent = “none”: the portal repeats nothing")
+    connector = stage.connector()
+    quote = quoted(connector, stage.fixtures.story.buy)
+    first, second = order(connector, quote), order(connector, quote)
+    sent = [item.asked for item in stage.merchant.received if item.step.startswith("fulfil")]
+    if len(sent) != 2 or sent[0] != sent[1] or first.value != second.value:
+        fail(
+            "la répétition n’est pas la même", "the repeat is not the same",
+            "Rien dans la demande ne change d’une fois à l’autre : ni heure, ni hasard, ni nouvelle clé.",
+            "Nothing in the request changes from one time to the next: no time, no chance, no new key.",
+        )  # fmt: skip
+    order(connector, quote, OTHER_KEY)
+    if len(stage.merchant.orders) != 2:
+        fail(
+            "une autre clé n’a pas fait une autre commande", "another key did not make another order",
+            "La clé envoyée est celle que le portail donne.", "The key that is sent is the one the portal gives.",
+        )  # fmt: skip
+    other = stage.fixtures.story.slow or stage.fixtures.story.nothing
+    if other is None:
+        return
+    said = order(connector, quoted(connector, other))
+    if isinstance(said.value, Done | Pending) or said.sure_it_was_not_sent:
+        fail(
+            f"une autre commande sous une clé déjà prise : {said}", f"another order under a key that is taken: {said}",
+            "Le marchand la refuse (409) : c’est un doute, qu’un administrateur regarde.", "The merchant refuses it (409): it is a doubt, for an administrator.",
+        )  # fmt: skip
+
+
+@check(
+    "document.fetched",
+    "bronze",
+    "Le document reçu est celui qui était annoncé",
+    "The document that comes is the one announced",
+)
+def _document(stage: Stage) -> None:
+    connector = stage.connector()
+    said = [order(connector, quoted(connector, stage.fixtures.story.buy))]
+    slow = slow_order(stage, connector)
+    ref = slow[1].value.order_ref if slow and isinstance(slow[1].value, Pending) else ""
+    said += [attempt(lambda: connector.status(ref)) for _turn in range(3) if ref]
+    delivered = [each.value.delivery for each in said if isinstance(each.value, Done)]
+    delivery = next((each for each in delivered if isinstance(each, Document)), None)
+    if delivery is None:
+        skip("aucun achat ne livre de document", "no purchase delivers a document")
+    buffer = io.BytesIO()
+    connector.fetch(delivery, buffer)
+    body = buffer.getvalue()
+    digest = hashlib.sha256(body).hexdigest()
+    magic = MAGIC.get(delivery.media_type)
+    if magic is None or not body.startswith(magic) or (delivery.sha256 and delivery.sha256 != digest):
+        fail(
+            f"annoncé {delivery.media_type} {delivery.sha256}, reçu {body[:8]!r} {digest}", f"announced {delivery.media_type} {delivery.sha256}, came {body[:8]!r} {digest}",
+            "Donnez le vrai document dans fixtures/, et où lire son type dans [order] delivery.",
+            "Give the real document in fixtures/, and where its type stands in [order] delivery.",
+        )  # fmt: skip
+
+
+@check(
+    "nothing.done",
+    "bronze",
+    "« Rien trouvé » est un non, avec des mots, et n’est pas facturé",
+    "“Nothing found” is a no, in words, and is not charged",
+    may_skip=True,
+)
+def _nothing(stage: Stage) -> None:
+    purchase = stage.fixtures.story.nothing
+    if purchase is None:
+        skip(
+            "le marchand livre tout ce qu’il accepte (story.toml sans [nothing])",
+            "the merchant delivers all that it accepts (story.toml without [nothing])",
+        )
+    connector = stage.connector()
+    said = order(connector, quoted(connector, purchase))
+    if not isinstance(said.value, NotDone) or not said.value.words.get("fr"):
+        fail(
+            f"au lieu de NotDone avec des mots : {said}", f"instead of NotDone in words: {said}",
+            "Dites dans [order] states quel mot veut dire non (« not_done »), et words.",
+            "Say in [order] states which word means no (“not_done”), and words.",
+        )  # fmt: skip
+
+
+@check(
+    "hosts.listed",
+    "bronze",
+    "Seuls les hôtes du manifeste sont contactés",
+    "Only the hosts of the manifest are contacted",
+)
+def _hosts(stage: Stage) -> None:
+    tour(stage, stage.connector())
+    ours = stage.merchant.url.partition("//")[2]
+    others = sorted({host for host in [*stage.contacted, *stage.tried] if host != ours})
+    if others:
+        fail(
+            f"le connecteur s’adresse à {', '.join(others)}", f"the connector speaks to {', '.join(others)}",
+            "Nommez l’hôte dans [network] hosts, ou ne lui parlez pas ; dans les exemples, l’adresse du marchand est {base}.",
+            "Name the host in [network] hosts, or do not speak to it; in fixtures the merchant's address is {base}.",
+        )  # fmt: skip
+
+
+@check(
+    "secrets.kept",
+    "bronze",
+    "Aucun secret dans les journaux, les erreurs ou chez d’autres",
+    "No secret in logs, errors or at others",
+)
+def _kept(stage: Stage) -> None:
+    if not stage.secrets:
+        skip("le connecteur n’a pas de secrets", "the connector has no secrets")
+    told = look_around(stage)
+    names = {**stage.secrets, **{f"token {index}": token for index, token in enumerate(stage.merchant.tokens)}}
+    for where_fr, where_en, text in told:
+        for name, secret in names.items():
+            if secret in text:
+                fail(
+                    f"{name} se lit {where_fr}", f"{name} can be read {where_en}",
+                    "Ne mettez dans une erreur ou un journal ni en-tête, ni adresse complète, ni réponse de connexion.",
+                    "Put no header, no whole address and no answer of a sign-in into an error or a log.",
+                )  # fmt: skip

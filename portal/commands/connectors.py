@@ -1,0 +1,211 @@
+"""`portal connectors`: the modules that bring merchants; a new one, its proof, and what is recorded for it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import track
+
+from connectors.contract import ConnectorError
+from connectors.http import Network
+from connectors.kit import TIERS, Report, Result, Tier, prove, prove_all, recorder
+from connectors.kit.skeleton import CannotMake, make_skeleton
+from connectors.kit.story import FixturesError, read_story
+from connectors.kit.tiers import remember, tier_of
+from connectors.merchants import registry
+from portal import settings
+from portal.commands.context import json_option, print_rows, read_settings
+from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
+from portal.commands.language import say, terminal_language
+from portal.languages import in_language
+from portal.settings_faults import SettingsError
+
+MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
+
+
+def register(group: click.Group) -> None:
+    """Add `connectors`."""
+    group.add_command(connectors)
+
+
+@click.group(help=say("Connector modules."))
+def connectors() -> None:
+    """Commands on connectors."""
+
+
+@connectors.command(
+    "list", help=say("Every connector there is, whether it is in use, its tier, and what is wrong with it.")
+)
+@json_option
+def list_connectors(as_json: bool) -> None:
+    configuration = read_settings()
+    used: dict[str, dict[str, Path | None]] = {}
+    for key, section in configuration.merchants.items():
+        site = configuration.path(section.manifest) if section.manifest else None
+        used.setdefault(section.connector, {})[key] = site
+    rows = [
+        {"connector": name, "used_as": ", ".join(used.get(name, {})), "tier": _tier(configuration.folder, name),
+         "wrong": _wrong_with(name, used.get(name, {}))}
+        for name in sorted({*registry.names(), *used})
+    ]  # fmt: skip
+    print_rows(rows, as_json=as_json, empty=say("There is no connector."))
+    if any(row["wrong"] for row in rows):
+        raise SystemExit(FOUND_WRONG)
+
+
+def _wrong_with(connector: str, used: Mapping[str, Path | None]) -> str:
+    """What is wrong with a connector as it is used; a protocol that nobody uses has no manifest to be wrong."""
+    unused: set[Path | None] = set() if connector in registry.PROTOCOLS else {None}
+    found = []
+    for site in sorted(set(used.values()) or unused, key=str):
+        try:
+            registry.read_connector(connector, site)
+        except registry.ConnectorBroken as broken:
+            found.append(in_language(broken.words, terminal_language()))
+    return "; ".join(found)
+
+
+def _tier(place: Path, connector: str) -> str:
+    try:
+        tier = tier_of(place, connector, registry.folder_of(connector))
+    except registry.ConnectorBroken:
+        return ""
+    return say("not checked") if tier is None else tier or say("none")
+
+
+@connectors.command(help=say("Make a connector NAME that runs, to change into yours."))
+@click.argument("name")
+@click.option(
+    "--folder", "parent", type=click.Path(path_type=Path, file_okay=False),
+    help=say("Make it within this folder instead of beside those that are shipped."),
+)  # fmt: skip
+def new(name: str, parent: Path | None) -> None:
+    try:
+        folder = make_skeleton(name, parent)
+    except CannotMake as error:
+        sentence = {
+            "name": say("A name is made of small letters, digits and dashes: %(name)s is none.", name=name),
+            "there": say("There is a connector %(name)s already.", name=name),
+        }
+        stop(sentence[error.code], BAD_USAGE)
+    click.echo(say("%(folder)s: read connector.toml, change it, and prove each step with", folder=folder))
+    click.echo(f"  ./run connectors check {folder if parent else name}")
+
+
+@connectors.command(
+    help=say("Prove a connector (its name, or its folder) against its fixtures; nothing leaves this machine.")
+)
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help=say("Every connector there is."))
+@click.option("--tier", type=click.Choice(TIERS), default="gold", help=say("The last tier to prove."))
+@click.option("--show", is_flag=True, help=say("Show also what was sent and received when a check was passed."))
+@json_option
+def check(names: tuple[str, ...], everything: bool, tier: Tier, show: bool, as_json: bool) -> None:
+    # A protocol has no merchant of its own to prove.
+    shipped = [name for name in registry.names() if name not in registry.PROTOCOLS]
+    wanted = [*names, *(shipped if everything else [])]
+    if not wanted:
+        stop(say("Name a connector, or say --all."), BAD_USAGE)
+    places = [_place_of(name) for name in wanted]
+    proved = prove_all(places, tier) if len(places) > 1 else iter([prove(*places[0], tier)])
+    shown = track(proved, total=len(places), disable=not sys.stderr.isatty(), transient=True, description="", console=Console(stderr=True))  # fmt: skip
+    reports = list(shown)
+    for (folder, name), report in zip(places, reports, strict=True):
+        if tier == TIERS[-1] and name:
+            _remember(name, folder, report.tier)
+    if as_json:
+        click.echo(json.dumps([_as_json(report) for report in reports], ensure_ascii=False, indent=2))
+    for report in [] if as_json else reports:
+        _print(report, show=show)
+    if any(report.failed for report in reports):
+        raise SystemExit(FOUND_WRONG)
+
+
+@connectors.command(
+    help=say("Ask the story of a connector's fixtures of its configured merchant, and write the exchanges down.")
+)
+@click.argument("name")
+@click.option("--yes", is_flag=True, help=say("Do not ask: the merchant takes the orders of the story as real ones."))
+def record(name: str, yes: bool) -> None:
+    configuration = read_settings()
+    section = next((each for each in configuration.merchants.values() if each.connector == name), None)
+    if section is None:
+        stop(say("No merchant of portal.toml uses the connector %(name)s.", name=name), BAD_USAGE)
+    if not yes:
+        click.confirm(say("The merchant takes the orders of the story as real ones. Go on?"), abort=True)
+    ca_file = configuration.network.ca_file
+    network = Network(configuration.network.proxy, str(configuration.path(ca_file)) if ca_file else "")
+    secrets = {key: value.get_secret_value() for key, value in section.secrets.items()}
+    try:
+        folder = registry.folder_of(name)
+        with recorder.recording(name, folder / "fixtures", section.base_url, secrets, network) as (connector, written):
+            recorder.record(
+                connector, written, read_story(folder), f"record-{token_hex(8)}", f"G-REC-{token_hex(3).upper()}"
+            )
+            paths = written.write()
+    except registry.ConnectorBroken as broken:
+        stop(in_language(broken.words, terminal_language()), BAD_USAGE)
+    except FixturesError as error:
+        stop(in_language(error.words, terminal_language()), BAD_USAGE)
+    except ConnectorError as error:
+        stop(say("The merchant did not answer as the story needs: %(detail)s", detail=f"{type(error).__name__}: {error.detail}"), FOUND_WRONG)  # fmt: skip
+    for path in paths:
+        click.echo(path)
+    click.echo(
+        say("Read them before you share them: secrets, addresses and telephone numbers are taken out, names cannot be.")
+    )
+
+
+def _place_of(name: str) -> tuple[Path, str]:
+    """The folder of a connector, and the name it is found by when it is installed."""
+    if (Path(name) / "connector.toml").is_file() and name not in registry.names():
+        return Path(name).resolve(), ""
+    try:
+        return registry.folder_of(name), name
+    except registry.ConnectorBroken as broken:
+        stop(in_language(broken.words, terminal_language()), BAD_USAGE)
+
+
+def _remember(name: str, folder: Path, tier: str) -> None:
+    """Keep the tier where `list` finds it; an author's machine need not have a portal."""
+    try:
+        remember(settings.load().folder, name, folder, tier)
+    except (SettingsError, OSError):
+        return
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    checks = [
+        {"id": result.check.id, "tier": result.check.tier, "outcome": result.outcome,
+         "sentence": in_language(result.check.words, terminal_language()),
+         "why": in_language(result.why, terminal_language()), "remedy": in_language(result.remedy, terminal_language()),
+         "exchanges": list(result.exchanges)}
+        for result in report.results
+    ]  # fmt: skip
+    return {"connector": report.connector, "tier": report.tier, "failed": len(report.failed), "checks": checks}
+
+
+def _print(report: Report, *, show: bool) -> None:
+    for result in report.results:
+        _print_result(result, show=show)
+    count = {outcome: sum(result.outcome == outcome for result in report.results) for outcome in MARKS}
+    click.echo(say(
+        "%(connector)s: %(tier)s (%(passed)s passed, %(failed)s failed, %(skipped)s skipped)",
+        connector=report.connector, tier=report.tier or say("no tier"), **count))  # fmt: skip
+
+
+def _print_result(result: Result, *, show: bool) -> None:
+    language = terminal_language()
+    click.echo(f"{MARKS[result.outcome]} {result.check.id:<22} {in_language(result.check.words, language)}")
+    for text in (in_language(result.why, language), in_language(result.remedy, language)):
+        if text:
+            click.echo(f"    {text}")
+    for exchange in result.exchanges if show or result.outcome == "failed" else ():
+        click.echo("    " + exchange.replace("\n", "\n    "))
