@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session
 
 from connectors.contract import ChargeFile, ConnectorError, OperatorAdapter, Problem
 from connectors.operators.profiles import Profile, load_profile, profile_names
-from portal import clock
+from portal import breakers, clock
 from portal.billing import offline, operator_choice
 from portal.billing.charges import Charge, ChargeEvent
 from portal.billing.config import OperatorSection
 from portal.billing.offline import Offline
 from portal.billing.operator_choice import Standing
 from portal.billing.operators import InForce
-from portal.outbox import Task
+from portal.outbox import OPERATOR, Task
 
 LAST_FILES = 10
 LOOKED_BACK = 200
@@ -58,7 +58,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What waits for the operator; `due` is the part of `settling` that is tried at the next moment."""
+    """What waits for the operator; `due` is the part of `settling` that is tried at the next moment.
+
+    `away` is set while it is known not to answer, so that nothing is sent to it.
+    """
 
     settling: Sum
     due: Sum
@@ -67,6 +70,7 @@ class Waiting:
     offline: Offline
     elsewhere: list[Standing]
     last: Answer | None
+    away: breakers.Standing | None
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def waiting(session: Session, identity: str) -> Waiting:
         settling=_sum(session, waits), due=_sum(session, waits & due),
         reserved=_sum(session, (Charge.state == "reserved") & ~settled), disputed=_sum(session, Charge.state == "disputed"),
         offline=offline.outstanding(session), elsewhere=operator_choice.elsewhere(session, identity),
-        last=last_answer(session),
+        last=last_answer(session), away=next((each for each in breakers.standing(session) if each.lane == OPERATOR), None),
     )  # fmt: skip
 
 

@@ -290,3 +290,16 @@ def test_what_waits_while_it_is_away_is_shown_with_its_amount_and_its_limit(reop
 
     assert re.search(r"un achat, 3,53\s€ sur 20,00\s€, le plus ancien du", said)
     assert "il était injoignable" in said
+
+
+def test_an_operator_known_to_be_away_is_shown_until_it_answers(admin, buyer, company, installation, later):
+    company.operator.fault = "down"
+    for _time in range(6):
+        buy(buyer)
+    assert "S’il répond" in admin.get("/admin/operator")
+    assert "reprend de lui-même" in admin.text
+
+    company.operator.fault = None
+    later(minutes=10)
+    buy(buyer)
+    assert "S’il répond" not in admin.get("/admin/operator")
