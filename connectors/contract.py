@@ -93,14 +93,15 @@ class State:
     more: bool = True
 
 
+@dataclass(frozen=True)
 class Unfit:
     """Something in the merchant's list that cannot be sold here; it is reported in the words of `why`, never shown."""
 
-    def __init__(self, id: str, why: str) -> None:
-        self.id, self.why = id, why
+    id: str
+    why: str
 
-    def __repr__(self) -> str:
-        return self.why
+
+Listed = Offer | Removed | State | Unfit
 
 
 @dataclass(frozen=True)
@@ -324,7 +325,7 @@ class MerchantConnector:
     def __init__(self, context: Context) -> None:
         self.context = context
 
-    def list_offers(self, state: str = "") -> Iterator[Offer | Removed | State]:
+    def list_offers(self, state: str = "") -> Iterator[Listed]:
         """Every offer on sale now; from a `State.cursor` given earlier, the rest of the list or what has changed since.
 
         A connector without `State` lists everything each time, and what is not listed any more is withdrawn.

@@ -15,7 +15,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, BinaryIO, cast
 
 from connectors.acp.manifest import AcpManifest
-from connectors.contract import ContractBroken, Offer, Removed, State, Unfit
+from connectors.contract import ContractBroken, Listed, Offer, State, Unfit
 from connectors.http import Download
 
 CHECKPOINT = 500
@@ -28,10 +28,8 @@ GONE = {"out_of_stock", "discontinued"}
 THINGS = ("weight", "dimensions", "shipping", "shipping_weight", "requires_shipping", "carrier", "unit_price")
 """What only something physical has; the protocol has a field for the last alone."""
 
-Listed = Iterator[Offer | Removed | State]
 
-
-def read(fetch: Callable[[BinaryIO], Download], manifest: AcpManifest, state: str) -> Listed:
+def read(fetch: Callable[[BinaryIO], Download], manifest: AcpManifest, state: str) -> Iterator[Listed]:
     """Every offer of the feed; `state` is `HASH:POSITION`, where a reading was interrupted.
 
     Raises:
@@ -133,7 +131,7 @@ class _Text:
         self._text, self._at = self._text[self._at :] + self._decode.decode(read, final=self._ended), 0
 
 
-def _offers(product: Mapping[str, Any], manifest: AcpManifest) -> Listed:
+def _offers(product: Mapping[str, Any], manifest: AcpManifest) -> Iterator[Listed]:
     variants = product.get("variants")
     if not isinstance(variants, list):
         raise ContractBroken(f"a product without variants: {product!r}"[:200])
@@ -146,7 +144,7 @@ def _offers(product: Mapping[str, Any], manifest: AcpManifest) -> Listed:
             yield _offer(product, variant, manifest)
 
 
-def _offer(product: Mapping[str, Any], variant: Mapping[str, Any], manifest: AcpManifest) -> Offer:
+def _offer(product: Mapping[str, Any], variant: Mapping[str, Any], manifest: AcpManifest) -> Offer | Unfit:
     ident = str(variant.get("id", ""))
     said = variant.get("price")
     price: Mapping[str, Any] = said if isinstance(said, dict) else {}
@@ -157,8 +155,7 @@ def _offer(product: Mapping[str, Any], variant: Mapping[str, Any], manifest: Acp
     if not why and price.get("currency") != CURRENCY:
         why = f"its price is in {price.get('currency')}, and the invoice in {CURRENCY}"
     if why:
-        # The core reports what is no offer.
-        return cast(Offer, Unfit(ident, why))
+        return Unfit(ident, why)
     language = manifest.feed.language
     title = str(variant.get("title") or product.get("title") or "")
     words = _text(variant) or _text(product) or title

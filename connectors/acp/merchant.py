@@ -22,17 +22,15 @@ from connectors.contract import (
     Context,
     ContractBroken,
     Document,
+    Listed,
     MerchantConnector,
     NotDone,
     NotFound,
-    Offer,
     Outcome,
     Pending,
     Problem,
     Quote,
     Rejected,
-    Removed,
-    State,
     Unavailable,
     Unknown,
     UnknownOutcome,
@@ -59,7 +57,7 @@ class AcpMerchant(MerchantConnector):
 
     # --- The contract -----------------------------------------------------------------------------
 
-    def list_offers(self, state: str = "") -> Iterator[Offer | Removed | State]:
+    def list_offers(self, state: str = "") -> Iterator[Listed]:
         """The variants of the feed that can be bought; the others are reported or, when there are none left, left out."""
         return feed.read(self._fetch_feed, self.manifest, state)
 

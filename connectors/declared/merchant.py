@@ -20,6 +20,7 @@ from connectors.contract import (
     Context,
     ContractBroken,
     Document,
+    Listed,
     MerchantConnector,
     NotDone,
     NotFound,
@@ -29,8 +30,6 @@ from connectors.contract import (
     Problem,
     Quote,
     Rejected,
-    Removed,
-    State,
     Suggestion,
     Unavailable,
     Unknown,
@@ -56,7 +55,7 @@ class DeclaredMerchant(MerchantConnector):
 
     # --- The contract -----------------------------------------------------------------------------
 
-    def list_offers(self, state: str = "") -> Iterator[Offer | Removed | State]:
+    def list_offers(self, state: str = "") -> Iterator[Listed]:
         """Every offer of `[list]`, page after page."""
         for content in self._pages():
             for item in items(content, self.manifest.listing.items):

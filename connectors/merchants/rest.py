@@ -23,6 +23,7 @@ from connectors.contract import (
     Document,
     Done,
     Input,
+    Listed,
     MerchantConnector,
     NotDone,
     NotFound,
@@ -33,8 +34,6 @@ from connectors.contract import (
     Quote,
     QuoteLine,
     Rejected,
-    Removed,
-    State,
     Suggestion,
     Unavailable,
     Unknown,
@@ -54,7 +53,7 @@ class RestMerchant(MerchantConnector):
 
     # --- The contract -----------------------------------------------------------------------------
 
-    def list_offers(self, state: str = "") -> Iterator[Offer | Removed | State]:
+    def list_offers(self, state: str = "") -> Iterator[Listed]:
         """Every line of the merchant's own catalogue, page after page; titles and prices are its data."""
         after, seen = "", set[str]()
         while after not in seen:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from connectors.contract import ConnectorError, ContractBroken, Offer, Removed, State
+from connectors.contract import ConnectorError, ContractBroken, Listed, Offer, Removed, State, Unfit
 from connectors.merchants.registry import LoadedMerchant
 from portal import clock, logs
 from portal.catalog import facets, runs, search
@@ -101,7 +101,7 @@ class _Reading:
         return Synchronised(self.key, self.listed, self.removed, tuple(self.refused), problem, self.refused_count)
 
     def _store_all(self, run: Run) -> None:
-        batch: list[Offer | Removed] = []  # or whatever else a connector gives, which is refused by name
+        batch: list[Offer | Removed | Unfit] = []  # or whatever else a connector gives, which is refused by name
         cursor = ""
         for item in self._items(run.cursor):
             if isinstance(item, State):
@@ -115,15 +115,16 @@ class _Reading:
         self._store(run, batch)
         self._finish(run, cursor)
 
-    def _items(self, cursor: str) -> Iterator[Offer | Removed | State]:
+    def _items(self, cursor: str) -> Iterator[Listed]:
         with asking(self.key):
             for item in self.merchant.connector.list_offers(cursor):
                 yield item
                 if len(self.seen) > MOST_OFFERS:
                     raise ContractBroken(f"the list is longer than {MOST_OFFERS} offers")
 
-    def _store(self, run: Run, batch: list[Offer | Removed], cursor: str | None = None) -> None:
-        offers = {item.id: item for item in batch if not isinstance(item, Removed) and self._is_good(item)}
+    def _store(self, run: Run, batch: list[Offer | Removed | Unfit], cursor: str | None = None) -> None:
+        good = [item for item in batch if not isinstance(item, Removed) and self._is_good(item)]
+        offers = {item.id: item for item in good if not isinstance(item, Unfit)}
         gone = [str(item.id) for item in batch if isinstance(item, Removed)]
         with self.database.transaction() as session:
             if offers:
@@ -175,7 +176,7 @@ class _Reading:
             session.expunge_all()
             self.removed += len(found)
 
-    def _is_good(self, offer: Offer) -> bool:
+    def _is_good(self, offer: Offer | Unfit) -> bool:
         fault = _fault_of(offer)
         if not fault and offer.id in self.seen:
             fault = "it is listed twice; the first stands"
@@ -190,8 +191,10 @@ class _Reading:
         return False
 
 
-def _fault_of(given: Offer) -> str:
+def _fault_of(given: Offer | Unfit) -> str:
     """Why an offer cannot be shown; "" when it can."""
+    if isinstance(given, Unfit):
+        return given.why
     try:
         offer = checked(given)
         check_sum(offer.net_cents, offer.vat_rate_bp, offer.vat_cents, offer.gross_cents)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from connectors.contract import ContractBroken, Removed, State, Unavailable
+from connectors.contract import ContractBroken, Removed, State, Unavailable, Unfit
 from portal.catalog import runs, synchronisation
 from portal.catalog.offers import OfferRow, on_sale
 from portal.catalog.synchronisation import BATCH, synchronise
@@ -70,6 +70,11 @@ def test_a_cursor_that_is_no_longer_understood_is_given_up(database):
     assert [synchronise(database, merchants(m=shop))[0].problem for _time in range(3)] == ["", "what cursor?", ""]
     assert shop.asked == ["", "1", ""]
     assert len(ids(database)) == 5
+
+
+def test_what_cannot_be_sold_here_is_reported_in_the_connectors_words(database):
+    [done] = put_on_sale(database, m=[OFFERS[0], Unfit("mug", "a thing that is shipped")])
+    assert (done.listed, done.refused) == (1, ("mug: a thing that is shipped",))
 
 
 def test_an_empty_list_withdraws_nothing(database):
