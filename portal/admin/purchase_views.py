@@ -12,6 +12,7 @@ from portal.admin import purchase_words
 from portal.admin.access import actor, is_proved, require_proof, settlers_only
 from portal.admin.blueprint import admin
 from portal.admin.purchase_sheet import CHARGES, PAGE, Case, case_of, search, waiting
+from portal.billing import refunds
 from portal.billing.offline import outstanding
 from portal.checkout import disputes
 from portal.refusals import Reason, Refused
@@ -58,7 +59,8 @@ def decide_case(number: str) -> ResponseReturnValue:
         if choice != "look":
             require_proof()
         disputes.settle(
-            house.database, house.operators, actor(), number, choice, request.form.get("reason", ""), _amount()
+            house.database, house.operators, actor(), number, choice, request.form.get("reason", ""), _amount(),
+            request.form.get("key", ""),
         )  # fmt: skip
     except Refused as refused:
         return _show(number, refused.reason, 409)
@@ -92,5 +94,5 @@ def _show(number: str, refusal: Reason | None = None, status: int = 200) -> Resp
     case = _case(number)
     return render_template(
         "admin/purchase.html", case=case, why=_why(case), refusal=refusal, typed=typed, proved=is_proved(), words=purchase_words,
-        done=request.args.get("done", ""),
+        done=request.args.get("done", ""), key=request.form.get("key") or refunds.new_key(),
     ), status  # fmt: skip

@@ -61,13 +61,16 @@ class Refund(Base):
         return Amount(self.amount_cents, self.vat_cents)
 
 
-def ask(session: Session, actor: str, charge: Charge, amount_cents: int | None, reason: str) -> Refund:
+def ask(
+    session: Session, actor: str, charge: Charge, amount_cents: int | None, reason: str, key: str = ""
+) -> Refund:  # fmt: skip
     """Ask for a refund; a worker puts it to the operator.
 
     Args:
         actor: who asks, as the journal names him; the caller has made sure that he may.
         amount_cents: VAT included; None for all that is left.
         reason: why, for the journal and whoever reads the books.
+        key: minted (`new_key`) when the question was shown, so that asking twice for want of an answer asks once.
 
     Raises:
         Refused: `reason_missing`, `not_an_amount`, `refund_impossible` (nothing is captured), `refund_running` or
@@ -76,6 +79,9 @@ def ask(session: Session, actor: str, charge: Charge, amount_cents: int | None, 
     reason = " ".join(reason.split())[:LONGEST_REASON]
     if not reason:
         raise Refused("reason_missing")
+    known = session.scalar(select(Refund).where(Refund.key == key, Refund.charge_id == charge.id)) if key else None
+    if known:
+        return known
     left = charge.amount_cents - charge.refunded_cents
     cents = left if amount_cents is None else amount_cents
     if cents <= 0 and charge.state == "captured":
@@ -83,7 +89,7 @@ def ask(session: Session, actor: str, charge: Charge, amount_cents: int | None, 
     before = _take(session, charge, cents)
     vat = ledger.vat_within(charge.whole, before + cents) - ledger.vat_within(charge.whole, before)
     made = Refund(
-        key=str(uuid.uuid4()), charge_id=charge.id, order_number=charge.order_number, amount_cents=cents,
+        key=_usable(key) or new_key(), charge_id=charge.id, order_number=charge.order_number, amount_cents=cents,
         vat_cents=vat, currency=charge.currency, reason=reason, asked_by=actor, state="asked", operator_ref="",
         asked_at=clock.now(),
     )  # fmt: skip
@@ -94,6 +100,19 @@ def ask(session: Session, actor: str, charge: Charge, amount_cents: int | None, 
     outbox.enqueue(session, "refund", charge.order_number)
     log.info("refund_asked", order=charge.order_number, cents=cents)
     return made
+
+
+def new_key() -> str:
+    """What a refund is asked of the operator under."""
+    return str(uuid.uuid4())
+
+
+def _usable(key: str) -> str:
+    """A key that came back from a form, in our own writing; "" for anything else."""
+    try:
+        return str(uuid.UUID(key))
+    except ValueError:
+        return ""
 
 
 def _take(session: Session, charge: Charge, cents: int) -> int:

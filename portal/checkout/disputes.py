@@ -33,13 +33,14 @@ ASKING = {"look", "capture_again", "void", "refund", "refund_again"}
 
 def settle(
     database: Database, operators: Operators, actor: str, number: str, choice: str, reason: str,
-    amount_cents: int | None = None,
+    amount_cents: int | None = None, key: str = "",
 ) -> None:  # fmt: skip
     """Carry out one choice about a purchase, in a transaction of its own; the caller has made sure that the actor may.
 
     Args:
         choice: one of `choices`, or of `portal.billing.disputes.choices`; `look` changes nothing and needs no reason.
         amount_cents: of a refund, VAT included; None for all that is left.
+        key: of a refund, as the form that asks for it was given it (`refunds.new_key`).
 
     Raises:
         Refused: what the choice itself refuses (`reason_missing`, `choice_gone`, …), or `operator_earlier` for what
@@ -62,7 +63,7 @@ def settle(
         elif choice == "write_off":
             write_off(session, actor, charge, reason)
         elif choice == "refund" and charge.state != "disputed":
-            refunds.ask(session, actor, charge, amount_cents, reason)
+            refunds.ask(session, actor, charge, amount_cents, reason, key)
         else:
             charge_disputes.decide(session, actor, charge, cast(charge_disputes.Choice, choice), reason)
 

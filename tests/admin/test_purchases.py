@@ -129,3 +129,17 @@ def test_the_password_is_asked_again_when_it_is_long_ago(finance, bought, later,
 def test_an_order_nobody_made_is_not_found(admin):
     admin.get("/admin/purchases/G-00000-00000")
     assert admin.status == 404
+
+
+def test_a_form_sent_again_for_want_of_an_answer_asks_once(finance, bought, work, company):
+    page = finance.get(f"/admin/purchases/{bought}")
+    fields = {"choice": "refund", "amount": "1,00", "reason": "Erreur", "password": "deux-clics"}
+    key = re.search(r'name="key" value="([^"]+)"', page)[1]
+    for _time in range(2):
+        finance.post(f"/admin/purchases/{bought}", key=key, **fields)
+        work()
+    assert [line.refunded_cents for line in company.operator.book.charges()] == [100]
+
+    finance.post(f"/admin/purchases/{bought}", key=re.search(r'name="key" value="([^"]+)"', finance.page)[1], **fields)
+    work()
+    assert [line.refunded_cents for line in company.operator.book.charges()] == [200]
