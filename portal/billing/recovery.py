@@ -21,7 +21,7 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from connectors.contract import ConnectorError, NotFound, OperatorAdapter, OperatorCharge, OperatorOutcome
-from portal import clock, logs, outbox
+from portal import breakers, clock, logs, outbox
 from portal.billing import orphans, turns
 from portal.billing.charges import Charge, ChargeEvent
 from portal.billing.settlement import LIST_LAG
@@ -125,9 +125,13 @@ class Recovery:
             )  # fmt: skip
 
     def now(self, step: Callable[[int, int], None] = lambda _done, _all: None) -> Findings | None:
-        """A whole round; None when somebody else is at it. `step` is told how many charges of how many are done."""
+        """A whole round; None when somebody else is at it. `step` is told how many charges of how many are done.
+
+        A person asks for it, so whoever is known to be away is asked all the same.
+        """
         turn = turns.take(self.database, NAME, worker_name())
-        return self._go(turn, None, step) if turn else None
+        with breakers.asking_anyway():
+            return self._go(turn, None, step) if turn else None
 
     def _go(
         self, turn: Held, budget_s: float | None, step: Callable[[int, int], None] = lambda _done, _all: None

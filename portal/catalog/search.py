@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, String, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, Select, String, and_, delete, false, func, insert, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal.catalog.offers import OfferRow
@@ -66,10 +66,11 @@ def forget(session: Session, offer_ids: Sequence[int]) -> None:
 
 
 def matching(session: Session, text: str) -> Select[int, int] | None:
-    """The offers that have every word typed, as `offer_id` and `weight`, the lower the better; None for no word."""
+    """The offers that have every word typed, as `offer_id` and `weight`, the lower the better; None when nothing was typed."""
     asked = asked_words(text)[:MOST_WORDS]
     if not asked:
-        return None
+        # What is typed and is no word is nowhere.
+        return select(OfferWord.offer_id, OfferWord.weight).where(false()) if text.strip() else None
     # Whoever searches as he types has not come to the end of the last word yet.
     terms = [_having(session, word, begun=word == asked[-1]) for word in asked]
     parts = [

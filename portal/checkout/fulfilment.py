@@ -111,7 +111,9 @@ def deliver(means: Means, order: Order, merchant: LoadedMerchant, lease: Lease) 
         with means.database.transaction() as session:
             _delivered(session, orders.by_number(session, order.number), stored, lease)
     except (LeaseLost, SQLAlchemyError) as error:
-        if stored and not getattr(error, "connection_invalidated", False):
+        # A connection lost in the commit itself, which is no statement, may have committed.
+        lost = getattr(error, "connection_invalidated", False) and getattr(error, "statement", None) is None
+        if stored and not lost:
             means.storage.drop(stored)
         raise
     return Ended()

@@ -332,7 +332,7 @@ def test_a_list_older_than_a_workers_own_attempt_is_not_believed(accepted, insta
         assert accepted.theirs == [("cancelled", 0), ("reserved", 0)]
 
     between = Interrupted(installation.operator, worker)
-    found = recover(replace(installation, operator=between))
+    found = replace(installation.recovery, operator=between).now()
 
     assert (found.doubts, between.found, found.settled) == (1, 1, {"captured": 1})
     assert accepted.theirs == [("cancelled", 0), ("succeeded", 0)]
@@ -352,7 +352,7 @@ def test_the_list_answers_the_first_look_up_only(accepted, installation, later):
     between = Interrupted(installation.operator, lambda: None)
     between.confirm = lambda _ref: Refused("expired")
 
-    found = recover(replace(installation, operator=between))
+    found = replace(installation.recovery, operator=between).now()
 
     assert (found.doubts, between.found, [item.task for item in found.waiting]) == (1, 1, ["capture"])
     assert (accepted.charge.state, accepted.theirs) == ("reserved", [("cancelled", 0), ("reserved", 0)])

@@ -52,7 +52,7 @@ KEYS = frozenset({EVERYBODY.key})
         ("numero inverse", ["annuaire"]), ("numéros téléphoniques", ["annuaire"]), ("lease", ["bail"]), ("oeuvre", ["bail"]),
         ("contrat", ["bail"]), ("accounts", ["comptes"]), ("compte annuel", ["comptes"]), ("articles", ["article"]),
         ("extriat", ["kbis"]), ("comtpes", ["comptes"]), ("anuaire", ["annuaire"]), ("telephnoe", ["annuaire"]),
-        ("extrait presse", []), ("xyzzy", []), ("%", ["kbis", "comptes", "annuaire", "article", "bail"]),
+        ("extrait presse", []), ("xyzzy", []), ("%", []), (" ", ["kbis", "comptes", "annuaire", "article", "bail"]),
     ],
 )  # fmt: skip
 def test_what_is_typed_finds_what_is_meant(typed, expected, session):
