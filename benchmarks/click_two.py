@@ -31,6 +31,7 @@ from connectors.contract import OperatorAdapter
 from demo import people
 from demo.company import start_company
 from portal import create_app, logs, settings
+from portal.billing.operators import Operators
 from portal.billing.worker import work_once
 from portal.catalog.merchants import Merchants
 from portal.catalog.synchronisation import synchronise
@@ -109,9 +110,8 @@ class Click:
     def __init__(self, house: Installation, *, document: bool) -> None:
         merchant = house.merchants.merchant("registre")
         instant = replace(merchant, connector=cast(Any, Merchant(idempotent=True, document=document)))
-        self.house = replace(
-            house, merchants=Merchants({"registre": instant}), operator=cast(OperatorAdapter, Operator())
-        )
+        operators = Operators(house.database, "generic", lambda _name: cast(OperatorAdapter, Operator()))
+        self.house = replace(house, merchants=Merchants({"registre": instant}), operators=operators)
         app = create_app(installation=self.house)
         app.config["WTF_CSRF_ENABLED"] = False
         self.client, self.commits, self.directory = app.test_client(), 0, Timed()

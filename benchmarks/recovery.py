@@ -174,6 +174,7 @@ def tasks(number: int) -> Iterator[Row]:
     yield {
         "kind": {KINDS[0]: "purchase", KINDS[1]: "void"}.get(kind, "capture"), "subject": f"G-{number}",
         "due_at": made_at(number), "attempts": 1, "owner": "", "fence": 1, "last_detail": "",
+        "lane": "operator",
         "done_at": None if kind else made_at(number),
     }  # fmt: skip
 
