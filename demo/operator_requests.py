@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError, model_validator
+from werkzeug.exceptions import ClientDisconnected
 
 Amount = Annotated[Decimal, Field(ge=Decimal("0.001"), decimal_places=3)]
 Tax = Annotated[Decimal, Field(ge=0, decimal_places=3)]
@@ -122,7 +123,10 @@ def read_body(sent: bytes, model: type[Any]) -> Any:
 
 
 def key_sent() -> str:
-    """The `clientCorrelator` of the present request, "" when it has none."""
-    sent = request.get_json(silent=True)
+    """The `clientCorrelator` of the present request, "" when it has none, or when it was cut before it was read."""
+    try:
+        sent = request.get_json(silent=True)
+    except ClientDisconnected:
+        return ""
     transaction = sent.get("amountTransaction") if isinstance(sent, dict) else None
     return str(transaction.get("clientCorrelator", "")) if isinstance(transaction, dict) else ""
