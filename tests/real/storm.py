@@ -130,23 +130,19 @@ class Supervisor:
 
 
 def kill_now_and_then(plan: Plan, supervisor: Supervisor, log: Log, over: threading.Event) -> None:
-    """A SIGKILL at a random process of the portal, until it is over."""
-    chance = random.Random(f"{plan.seed} kills")
+    """A SIGKILL at a process of the portal, each kind once in three, in random order, until it is over."""
+    chance, kinds = random.Random(f"{plan.seed} kills"), list[str]()
     while not over.wait(plan.kill_every_s):
-        members = supervisor.members()
-        victim = chance.choice(members) if members else 0
-        kind = (
-            "parent"
-            if victim == supervisor.process.pid
-            else "worker"
-            if victim == min(members[1:], default=0)
-            else "web"
-        )
+        kinds = kinds or chance.sample(("parent", "worker", "web"), 3)
+        kind = kinds.pop()
+        parent, children = supervisor.process.pid, sorted(supervisor.members()[1:])
+        there = {"parent": [parent], "worker": children[:1], "web": children[1:]}[kind]
         try:
-            os.kill(victim, signal.SIGKILL) if victim else None
+            if there:
+                os.kill(chance.choice(there), signal.SIGKILL)
         except ProcessLookupError:
             continue
-        log.add(f"killed {kind if victim else 'nobody'}")
+        log.add(f"killed {kind if there else 'nobody'}")
 
 
 def storm(plan: Plan, folder: Path, *, hurry: bool) -> Log:
