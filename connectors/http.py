@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,8 @@ import httpx2
 from connectors.contract import AuthFailed, ContractBroken, Unavailable, UnknownOutcome
 from connectors.waiting import Breaker, seconds
 
+HALF_A_SIGN = re.compile(rb"\\u[dD][89a-fA-F]")
+"""A surrogate alone is text that nobody can store or show."""
 REDIRECTS = {301, 302, 303, 307, 308}
 LONGEST_CHAIN = 3
 HARMLESS = {"accept", "accept-language", "user-agent"}
@@ -73,7 +76,10 @@ class Answer:
     def json(self) -> Any:
         """The body as JSON, fractions as `Decimal`. Raises `ContractBroken` when it is not JSON."""
         try:
-            return json.loads(self.body, parse_float=Decimal)
+            content = json.loads(self.body, parse_float=Decimal)
+            if HALF_A_SIGN.search(self.body):
+                json.dumps(content, default=str, ensure_ascii=False).encode()
+            return content
         except (ValueError, RecursionError) as error:
             raise ContractBroken(f"not JSON: {self.summary}") from error
 
@@ -208,6 +214,10 @@ class GuardedClient:
     ) -> Iterator[tuple[httpx2.Response, float]]:
         deadline = time.monotonic() + self.timeouts.total
         host = _host_of(url)
+        if content.get("params"):
+            # The client would take them for the whole query, and forget that of the address.
+            url = str(httpx2.URL(url).copy_merge_params(content["params"]))
+            content = {**content, "params": None}
         for _hop in range(LONGEST_CHAIN + 1):
             self._require_allowed(url)
             try:

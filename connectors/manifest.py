@@ -110,18 +110,18 @@ def read_manifest(path: Path, kind: type[Manifest] = Manifest) -> Manifest:
     """
     try:
         return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ManifestError(f"{path}: {error}") from error
     except ValidationError as error:
         faults = "; ".join(_fault(each, kind) for each in error.errors())
         raise ManifestError(f"{path}: {faults} (contract version {CONTRACT_VERSION})") from error
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{path}: {error}") from error
 
 
 def protocol_of(path: Path) -> str:
     """The protocol a manifest names, "" when it names none or cannot be read."""
     try:
         return str(tomllib.loads(path.read_text(encoding="utf-8")).get("protocol", ""))
-    except (OSError, tomllib.TOMLDecodeError):
+    except (OSError, ValueError):
         return ""
 
 

@@ -107,7 +107,12 @@ def look(session: Session) -> Seen:
 
 
 def _is_away(row: Breaker, at: datetime) -> bool:
-    return any(until is not None and until > at for until in (row.open_until, row.probe_until))
+    return _is_ahead(row.open_until, at, LONGEST_WISH_S) or _is_ahead(row.probe_until, at, PROBE_S)
+
+
+def _is_ahead(until: datetime | None, at: datetime, longest_s: float) -> bool:
+    """Whether a time is yet to come, and not only because a clock was set back since it was written."""
+    return until is not None and at < until <= at + timedelta(seconds=longest_s + outbox.CLOCKS_DIFFER_S)
 
 
 class Breakers:
@@ -187,10 +192,13 @@ class LaneBreaker:
 
 def _take_probe(session: Session, lane: str) -> bool:
     at = clock.now()
-    free = or_(Breaker.probe_until.is_(None), Breaker.probe_until <= at)
+    beyond = at + timedelta(seconds=PROBE_S + outbox.CLOCKS_DIFFER_S)
+    free = or_(Breaker.probe_until.is_(None), Breaker.probe_until <= at, Breaker.probe_until > beyond)
+    unheard_of = at + timedelta(seconds=LONGEST_WISH_S + outbox.CLOCKS_DIFFER_S)
+    ripe = or_(Breaker.open_until.is_(None), Breaker.open_until <= at, Breaker.open_until > unheard_of)
     taken = session.execute(
         update(Breaker)
-        .where(Breaker.lane == lane, free, or_(Breaker.open_until.is_(None), Breaker.open_until <= at))
+        .where(Breaker.lane == lane, free, ripe)
         .values(probe_until=at + timedelta(seconds=PROBE_S))
         .returning(Breaker.lane)
         .execution_options(synchronize_session=False)
@@ -222,7 +230,7 @@ def _count(session: Session, lane: str, detail: str, retry_after_s: int | None) 
     ).one()  # fmt: skip
     wish_s = float(min(max(retry_after_s or 0, 0), LONGEST_WISH_S))
     # Exchanges that were under way when it opened say nothing new.
-    is_open = row.open_until is not None and row.open_until > at
+    is_open = _is_ahead(row.open_until, at, LONGEST_WISH_S)
     openings, wait_s = row.openings, wish_s
     if not is_open and row.failures >= THRESHOLD:
         openings += 1

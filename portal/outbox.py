@@ -112,6 +112,9 @@ def enqueue(session: Session, kind: str, subject: str, *, leased_to: str = "", l
     if task is None:
         task = Task(kind=kind, subject=subject, attempts=0, fence=0, owner="", last_detail="")
         session.add(task)
+    elif task.done_at is None:
+        # Whoever is at it, or about to end it, finds its lease gone: what is wanted now was not known to him.
+        task.owner, task.fence, task.lease_until = "", task.fence + 1, None
     task.due_at, task.done_at, task.lane = at, None, lane or LANES.get(kind, kind)
     if leased_to:
         task.owner, task.fence = leased_to, task.fence + 1
@@ -190,7 +193,9 @@ def renew(session: Session, lease: Lease, *, lane: str = "") -> None:
 
 def renew_many(session: Session, leases: Sequence[Lease]) -> list[Lease]:
     """Keep several tasks for another lease; returns those that are still ours."""
-    kept = _write_many(session, leases, lease_until=clock.now() + timedelta(seconds=LEASE_S))
+    # One that was put back since is nobody's until it is claimed.
+    until = clock.now() + timedelta(seconds=LEASE_S)
+    kept = _write_many(session, leases, Task.lease_until.is_not(None), lease_until=until)
     return [lease for lease in leases if lease.task_id in kept]
 
 
@@ -252,14 +257,16 @@ def _latest(at: datetime, longest_s: float) -> datetime:
     return at + timedelta(seconds=longest_s + CLOCKS_DIFFER_S)
 
 
-def _write_many(session: Session, leases: Sequence[Lease], **values: object) -> set[int]:
+def _write_many(
+    session: Session, leases: Sequence[Lease], *more: ColumnElement[bool], **values: object
+) -> set[int]:  # fmt: skip
     ids = [lease.task_id for lease in leases]
     held = [(lease.task_id, lease.fence) for lease in leases]
     return set(
         session.scalars(
             update(Task)
             # The first condition is for the primary key's index, which SQLite does not use for pairs.
-            .where(Task.id.in_(ids), tuple_(Task.id, Task.fence).in_(held), Task.done_at.is_(None))
+            .where(Task.id.in_(ids), tuple_(Task.id, Task.fence).in_(held), Task.done_at.is_(None), *more)
             .values(**values)
             .returning(Task.id)
             .execution_options(synchronize_session=False)

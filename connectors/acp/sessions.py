@@ -71,8 +71,10 @@ class Session:
 
     @property
     def standing(self) -> Standing:
-        """What its status means to us."""
-        return STANDINGS.get(self.status, "strange")
+        """What its status means to us; closed with an order in it, it says two things, and a person must look."""
+        found = STANDINGS.get(self.status, "strange")
+        order = self.content.get("order")
+        return "strange" if found == "closed" and isinstance(order, dict) and order.get("id") else found
 
     @property
     def offer_id(self) -> str:

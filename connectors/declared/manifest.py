@@ -17,6 +17,7 @@ BUYER = frozenset({"buyer.company", "buyer.language", "buyer.cost_centre"})
 ORDER = frozenset({"offer.id", "quote.ref", "key", "po", "max", "max_cents"})
 MUST = {"lookup": "key", "status": "order"}
 DELIVERY = {"document": ("url",), "link": ("url",), "licence": ("key",), "access": ("url", "until")}
+REPEATED_TWICE = re.compile(r"[+*}][^()]*\)\s*[+*{]")
 KINDS = frozenset({"document", "link", "data", "licence", "access"})
 OFFER_FIELDS = (
     {"id", "title", "summary", "category", "delivery", "vat_rate"},
@@ -55,8 +56,10 @@ class InputTable(Table):
     def _compiles(cls, value: str) -> str:
         try:
             re.compile(value)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"this pattern cannot be used: {error}") from None
+        if REPEATED_TWICE.search(value):
+            raise ValueError("this pattern repeats what repeats already, which can take for ever: write it without")
         return value
 
     @model_validator(mode="after")
@@ -77,7 +80,7 @@ class Request(Table):
     """What is sent: texts with `{names}`, each escaped for where it stands."""
 
     method: Literal["GET", "POST", "PUT", "PATCH"] = "GET"
-    path: str = Field(pattern=r"^/")
+    path: str = Field(pattern=r"^/[^?#]*$")
     query: dict[str, str] = Field(default_factory=dict)
     headers: dict[str, str] = Field(default_factory=dict)
     body: dict[str, Any] | None = None
@@ -246,6 +249,8 @@ class DeclaredManifest(Manifest):
             raise ValueError("capabilities.lookup_by_key and [lookup] go together: give both or neither")
         if (self.status is None) and "pending" in self.order.states.values():
             raise ValueError("[status] is missing: an order that is pending must be asked for again")
+        if self.lookup and self.lookup.items and not self.lookup.key:
+            raise ValueError("[lookup] key is missing: in a list, only its key tells whose an order is")
         if (self.lookup or self.status) and not self.order.charged:
             raise ValueError("[order] charged is missing: a look-up must say what was charged")
         if self.capabilities.idempotent != "none" and "key" not in set(self.fulfil.wanted()):

@@ -32,6 +32,7 @@ from connectors.contract import (
     Rejected,
     Suggestion,
     Unavailable,
+    Unfit,
     Unknown,
 )
 from connectors.declared import reading, templates
@@ -43,6 +44,7 @@ from connectors.merchants.answers import decimal_text, problem, success, whole
 
 MOST_PAGES = 10_000
 LONGEST_REASON = 300
+LONGEST_ID = 64
 
 
 class DeclaredMerchant(MerchantConnector):
@@ -59,7 +61,11 @@ class DeclaredMerchant(MerchantConnector):
         """Every offer of `[list]`, page after page."""
         for content in self._pages():
             for item in items(content, self.manifest.listing.items):
-                yield self._offer(item)
+                try:
+                    yield self._offer(item)
+                except (ContractBroken, ArithmeticError, ValueError) as error:
+                    ident = find(item, str(self.manifest.listing.map["id"]))
+                    yield Unfit(str(ident)[:LONGEST_ID], f"{type(error).__name__}: {error}"[:LONGEST_REASON])
 
     def suggest(self, offer_id: str, input_name: str, text: str) -> list[Suggestion]:
         """The first ten completions of `[suggest]`."""

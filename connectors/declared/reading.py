@@ -132,7 +132,10 @@ def _link(item: Any, order: OrderTable, _base_url: str) -> Delivery:
 
 
 def _data(item: Any, order: OrderTable, _base_url: str) -> Delivery:
-    return Data(tuple((row.label, text(item, row.value)) for row in order.rows if text(item, row.value)))
+    rows = tuple((row.label, text(item, row.value)) for row in order.rows if text(item, row.value))
+    if not rows:
+        raise ContractBroken("the answer holds none of [order] rows")
+    return Data(rows)
 
 
 def _licence(item: Any, order: OrderTable, _base_url: str) -> Delivery:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
+PRINTABLE = "".join(chr(code) for code in range(32, 127) if chr(code) != "%")
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_.-]*)\}|[{}]")
 
 
@@ -37,7 +38,7 @@ def in_path(template: str, values: Mapping[str, Any]) -> str:
 
 def in_header(template: str, values: Mapping[str, Any]) -> str:
     """A header's value: what is filled in can never begin another header."""
-    return _fill(template, values, lambda value: "".join(sign for sign in _text(value) if sign.isprintable()))
+    return _fill(template, values, lambda value: quote(_text(value), safe=PRINTABLE))
 
 
 def in_text(template: str, values: Mapping[str, Any]) -> str:

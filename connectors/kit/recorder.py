@@ -65,7 +65,7 @@ class Recorder:
     def told(self, method: str, url: str, content: Mapping[str, Any], answer: Answer) -> None:
         """Keep one exchange under the step that is being made; a request that holds a secret in its body signs in."""
         body = content.get("json") or content.get("form")
-        sent = json.dumps(body, default=str)
+        sent = json.dumps(body, default=str, ensure_ascii=False).replace('\\"', '"').replace("\\\\", "\\")
         step = "sign-in" if any(secret in sent for secret in self.secrets.values()) else self.step
         if answer.status in {401, 403}:
             return

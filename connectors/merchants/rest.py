@@ -41,6 +41,8 @@ from connectors.contract import (
 from connectors.http import Answer, Download
 from connectors.merchants.answers import decimal_text, problem, success, whole
 
+MOST_PAGES = 10_000
+
 
 class RestMerchant(MerchantConnector):
     """A merchant with `/catalogue`, `/quotes`, `/orders` and `/suggest`. `inputs` holds each offer's inputs; "" is any."""
@@ -56,7 +58,7 @@ class RestMerchant(MerchantConnector):
     def list_offers(self, state: str = "") -> Iterator[Listed]:
         """Every line of the merchant's own catalogue, page after page; titles and prices are its data."""
         after, seen = "", set[str]()
-        while after not in seen:
+        while after not in seen and len(seen) < MOST_PAGES:
             seen.add(after)
             content = self._read("/catalogue", params={"after": after} if after else None)
             for item in _need(content, "offers", list):
@@ -64,7 +66,7 @@ class RestMerchant(MerchantConnector):
             if not content.get("next"):
                 return
             after = str(content["next"])
-        raise ContractBroken(f"the list never ends: {after[:100]!r} came again")
+        raise ContractBroken(f"the list never ends: {after[:100]!r} came again, or after {len(seen)} pages")
 
     def suggest(self, offer_id: str, input_name: str, text: str) -> list[Suggestion]:
         """The merchant's own search."""

@@ -38,6 +38,7 @@ EVERY = timedelta(minutes=5)
 BUDGET_S = 15.0
 """How long a worker's own round goes on: a worker that is to stop must not be waited for longer."""
 CLOCK_DIFFERENCE = timedelta(minutes=10)
+CLOCK_SET_BACK = timedelta(days=2)
 MOST_CASES = 10_000
 AT_A_TIME = 500
 CLAIMED = 20
@@ -138,7 +139,8 @@ class Recovery:
     ) -> Findings:
         found = Findings()
         try:
-            self._do(turn, found, math.inf if budget_s is None else time.monotonic() + budget_s, step)
+            with turn.kept():
+                self._do(turn, found, math.inf if budget_s is None else time.monotonic() + budget_s, step)
             turn.end(done=found.whole)
         except TurnLost:
             found.whole = False
@@ -210,8 +212,12 @@ class Recovery:
             busy = session.scalar(select(func.count()).select_from(query.where(held).subquery())) or 0
             newest = session.scalar(select(ChargeEvent.at).order_by(ChargeEvent.id.desc()).limit(1))
         # What the round before may have been too early for is looked at again; the first begins where our book ends.
-        since = (reached or newest or at) - LIST_LAG
-        since = min([since, *(case.sent_at for case in cases if case.in_doubt and case.sent_at)])
+        since = min(at, reached or newest or at) - LIST_LAG
+        if reached and reached > at:
+            # Our clock was set back: what came meanwhile has an earlier time than what was seen.
+            since -= CLOCK_SET_BACK
+        # A look-up that finds nothing is believed, so it goes as far back as the adapters' own.
+        since = min([since, *(case.sent_at - CLOCK_SET_BACK for case in cases if case.in_doubt and case.sent_at)])
         return cases, busy, since - CLOCK_DIFFERENCE
 
     def _read(self, turn: Held, cases: list[Case], since: datetime, found: Findings) -> dict[str, OperatorCharge]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, or_, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal import clock
 from portal.database import Base, Database, UtcDateTime, insert_missing
+from portal.outbox import CLOCKS_DIFFER_S
 
 LEASE_S = 60
 KEEP_S = 15
@@ -46,6 +51,26 @@ class Held:
             self._write(lease_until=clock.now() + timedelta(seconds=LEASE_S))
             self._kept_at = time.monotonic()
 
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """A block in which somebody says so for us: reading a long list may take longer than a lease without a word."""
+        over = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(over,), name=f"turn-{self._name}", daemon=True)
+        beat.start()
+        try:
+            yield
+        finally:
+            over.set()
+            beat.join()
+
+    def _beat(self, over: threading.Event) -> None:
+        while not over.wait(KEEP_S):
+            try:
+                self.keep()
+            except (TurnLost, SQLAlchemyError):
+                # Whoever does the work finds out by himself.
+                return
+
     def reach(self, at: datetime) -> None:
         """Everything up to a time has been seen. Raises `TurnLost`."""
         self._write(reached=at)
@@ -67,9 +92,12 @@ class Held:
 def take(database: Database, name: str, owner: str, *, done_before: datetime | None = None) -> Held | None:
     """The turn, unless somebody has it, or the round was ended at or after `done_before`; `owner` is nobody else's."""
     at = clock.now()
-    free = [Turn.name == name, or_(Turn.lease_until.is_(None), Turn.lease_until < at)]
+    # What lies further ahead than it can was written by a clock that was set back since.
+    beyond = at + timedelta(seconds=LEASE_S + CLOCKS_DIFFER_S)
+    free = [Turn.name == name, or_(Turn.lease_until.is_(None), Turn.lease_until < at, Turn.lease_until > beyond)]
     if done_before is not None:
-        free.append(or_(Turn.done_at.is_(None), Turn.done_at < done_before))
+        ahead = Turn.done_at > at + timedelta(seconds=CLOCKS_DIFFER_S)
+        free.append(or_(Turn.done_at.is_(None), Turn.done_at < done_before, ahead))
     with database.transaction() as session:
         insert_missing(session, Turn, {"name": name, "owner": ""})
         taken = session.execute(

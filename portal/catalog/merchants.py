@@ -6,6 +6,7 @@ A connector that cannot be loaded never stops the portal: its offers are left al
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -86,7 +87,12 @@ def checked(answer: Answer) -> Answer:
     if not dataclasses.is_dataclass(answer) or isinstance(answer, type):
         raise ContractBroken(f"not an answer of the contract: {answer!r}"[:300])
     try:
-        made: Answer = _adapter(type(answer)).validate_python(dataclasses.asdict(answer))
+        parts = dataclasses.asdict(answer)
+        # Half a sign, which some write into JSON, is text that nobody can store or show.
+        json.dumps(parts, default=str, ensure_ascii=False).encode()
+        made: Answer = _adapter(type(answer)).validate_python(parts)
+    except (UnicodeEncodeError, TypeError, RecursionError) as error:
+        raise ContractBroken(f"not text that can be kept: {type(error).__name__}") from error
     except ValidationError as error:
         first = error.errors()[0]
         raise ContractBroken(f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:300]) from error

@@ -29,6 +29,7 @@ log = logs.get(__name__)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 BATCH = 500
 MOST_OFFERS = 1_000_000
+LONGEST_TEXT = 2000
 MOST_TOLD = 100
 """So many refused offers are named; the rest is counted."""
 
@@ -118,14 +119,22 @@ class _Reading:
     def _items(self, cursor: str) -> Iterator[Listed]:
         with asking(self.key):
             for item in self.merchant.connector.list_offers(cursor):
-                yield item
+                yield checked(item) if isinstance(item, Removed | State | Unfit) else item
                 if len(self.seen) > MOST_OFFERS:
                     raise ContractBroken(f"the list is longer than {MOST_OFFERS} offers")
 
     def _store(self, run: Run, batch: list[Offer | Removed | Unfit], cursor: str | None = None) -> None:
-        good = [item for item in batch if not isinstance(item, Removed) and self._is_good(item)]
-        offers = {item.id: item for item in good if not isinstance(item, Unfit)}
-        gone = [str(item.id) for item in batch if isinstance(item, Removed)]
+        offers: dict[str, Offer] = {}
+        gone: set[str] = set()
+        for item in batch:
+            # The last word about an offer counts.
+            if isinstance(item, Removed):
+                gone.add(item.id)
+                offers.pop(item.id, None)
+                self.seen.discard(item.id)
+            elif self._is_good(item) and not isinstance(item, Unfit):
+                offers[item.id] = item
+                gone.discard(item.id)
         with self.database.transaction() as session:
             if offers:
                 self._keep(session, run, offers)
@@ -204,4 +213,9 @@ def _fault_of(given: Offer | Unfit) -> str:
         return "an offer's id and category are made of letters, digits, dots, dashes and underscores"
     if not (offer.title.get("fr") and offer.summary.get("fr")):
         return "its title and summary must be given in French at least"
+    if (
+        max(map(len, [offer.keywords, *offer.title.values(), *offer.summary.values(), *offer.delay.values()]))
+        > LONGEST_TEXT
+    ):
+        return f"a text of more than {LONGEST_TEXT} signs"
     return ""

@@ -146,7 +146,10 @@ def _merchant(means: Means, number: str) -> LoadedMerchant | None:
 
 def _answer(ask: Callable[[], Answer], *, first: bool = False) -> Answer | NotDone | Unknown:
     try:
-        return checked(ask())
+        answer = checked(ask())
+        if isinstance(answer, Done):
+            outcomes.require_usable(answer)
+        return answer
     except Unavailable as error:
         if first:
             return NotDone("merchant_unavailable")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from connectors import contract
 
@@ -36,6 +37,26 @@ def from_json(content: dict[str, Any]) -> contract.Done:
     if kind is contract.Data:
         delivery["rows"] = tuple((words, value) for words, value in delivery["rows"])
     return contract.Done(kind(**delivery), content["charged_cents"], content["order_ref"])
+
+
+def require_usable(done: contract.Done) -> None:
+    """Whether an employee can do anything with what was delivered. Raises `ContractBroken`."""
+    delivery = done.delivery
+    if isinstance(delivery, contract.Data) and not delivery.rows:
+        raise contract.ContractBroken("the delivery is empty")
+    if isinstance(delivery, contract.Licence) and not delivery.key.strip():
+        raise contract.ContractBroken("the delivery has no key")
+    if isinstance(delivery, contract.Link | contract.Access) and not _is_a_page(delivery.url):
+        raise contract.ContractBroken(f"the delivery leads nowhere: {delivery.url[:100]!r}")
+
+
+def _is_a_page(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    here = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and here))
 
 
 def evidence_of(outcome: contract.Outcome | contract.NotFound) -> dict[str, Any]:

@@ -6,6 +6,7 @@ allowance somebody granted for one purchase widens a counter by exactly what tha
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -248,17 +249,16 @@ def capture_many(session: Session, order_numbers: Sequence[str]) -> None:
         .values(state="captured", at=clock.now()).returning(Hold.ceiling_use_id, Hold.amount_cents)
         .execution_options(synchronize_session=False)
     ).all()  # fmt: skip
-    by_use: dict[int, int] = {}
+    by_use: Counter[int] = Counter()
     for use_id, cents in spent:
-        by_use[use_id] = by_use.get(use_id, 0) + cents
-    # In one order for everybody, or two groups could wait for each other.
-    for use_id, cents in sorted(by_use.items()):
-        session.execute(
-            update(CeilingUse)
-            .where(CeilingUse.id == use_id)
-            .values(held_cents=CeilingUse.held_cents - cents, captured_cents=CeilingUse.captured_cents + cents)
-            .execution_options(synchronize_session=False)
-        )
+        by_use[use_id] += cents
+    # In the order of `hold` and of everybody else, or two could wait for each other.
+    in_order = select(CeilingUse.id).where(CeilingUse.id.in_(by_use)).order_by(CeilingUse.ceiling_id, CeilingUse.id)
+    for use_id in session.scalars(in_order).all():
+        cents = by_use[use_id]
+        change = {"held_cents": CeilingUse.held_cents - cents, "captured_cents": CeilingUse.captured_cents + cents}
+        statement = update(CeilingUse).where(CeilingUse.id == use_id).values(change)
+        session.execute(statement.execution_options(synchronize_session=False))
 
 
 def release_holds(session: Session, order_number: str) -> None:
