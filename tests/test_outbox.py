@@ -156,3 +156,24 @@ def claim_after(database, later):
     enqueue(database)
     later(seconds=1)
     return claim(database)
+
+
+def test_what_is_wanted_anew_takes_the_task_from_whoever_was_about_to_end_it(database):
+    enqueue(database)
+    held = claim(database)
+    enqueue(database)
+
+    with pytest.raises(LeaseLost), database.transaction() as session:
+        outbox.finish(session, held)
+    assert claim(database, "another").fence == held.fence + 2
+
+
+def test_what_was_put_back_is_not_kept_by_whoever_still_thinks_it_his(database, later):
+    enqueue(database)
+    held = claim(database)
+    with database.transaction() as session:
+        outbox.postpone(session, held, 1)
+    with database.transaction() as session:
+        assert outbox.renew_many(session, [held]) == []
+    later(seconds=2)
+    assert claim(database, "another")

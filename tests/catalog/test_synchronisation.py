@@ -77,6 +77,37 @@ def test_what_cannot_be_sold_here_is_reported_in_the_connectors_words(database):
     assert (done.listed, done.refused) == (1, ("mug: a thing that is shipped",))
 
 
+def test_the_last_word_about_an_offer_counts(database):
+    answers = {
+        "": [*OFFERS[:2], State("1", more=False)],
+        "1": [Removed("o0"), OFFERS[0], OFFERS[2], Removed("o2"), State("2", more=False)],
+    }
+    shop = Shop(answers.get)
+    for _time in range(2):
+        synchronise(database, merchants(m=shop))
+    assert set(ids(database)) == {"o0", "o1"}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        replace(OFFERS[0], title={"fr": "\ud800"}), replace(OFFERS[0], delay={"fr": "\ud800"}),
+        replace(OFFERS[0], keywords="\ud800"), replace(OFFERS[0], summary={"fr": "mot " * 1000}),
+    ],
+)  # fmt: skip
+def test_what_nobody_can_keep_is_refused_alone(bad, database):
+    first, second = put_on_sale(database, m=[bad, OFFERS[1]], n=[OFFERS[2]])
+    assert (first.listed, len(first.refused), first.problem) == (1, 1, "")
+    assert (second.listed, second.problem) == (1, "")
+
+
+@pytest.mark.parametrize("bad", [Removed("\ud800"), State("\ud800"), Unfit("\ud800", "why")])
+def test_a_list_that_breaks_the_contract_stops_no_other(bad, database):
+    first, second = put_on_sale(database, m=[OFFERS[0], bad], n=[OFFERS[2]])
+    assert first.problem or first.refused
+    assert (second.listed, second.problem) == (1, "")
+
+
 def test_an_empty_list_withdraws_nothing(database):
     put_on_sale(database, m=OFFERS)
     [done] = put_on_sale(database, m=[])

@@ -333,3 +333,10 @@ def test_whatever_happens_in_whatever_order_one_purchase_at_most(shop, seller):
             shop.forget_keys()
         assert isinstance(carried_on(seller, quote, key), Done)
         assert len(shop.book) == sold + 1
+
+
+@pytest.mark.parametrize("status", ["expired", "canceled"])
+def test_a_session_that_is_closed_and_holds_an_order_is_for_a_person(status):
+    """It says that nothing was bought, and what was: whoever took it for a no would deliver what nobody pays."""
+    assert sessions.Session("s", status, {"order": {"id": "o-1"}}).standing == "strange"
+    assert sessions.Session("s", status, {"order": None}).standing == "closed"

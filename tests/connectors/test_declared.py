@@ -19,17 +19,19 @@ from connectors.contract import (
     NotDone,
     NotFound,
     NotOffered,
+    Offer,
     Pending,
     Quote,
     Rejected,
     Unavailable,
+    Unfit,
     Unknown,
 )
 from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import Network
 from connectors.merchants import registry
 from connectors.merchants.registry import ConnectorBroken, LoadedMerchant, load_merchant
-from tests.connectors.declared_shop import MANIFEST, Shop, folder_of
+from tests.connectors.declared_shop import MANIFEST, PRODUCTS, Shop, folder_of
 
 ACME = Buyer("Acme SA")
 Load = Callable[..., LoadedMerchant]
@@ -186,6 +188,33 @@ def test_what_a_merchant_does_not_do(status, answer, expected, seller, shop):
         assert outcome.words["fr"]
 
 
+def test_one_offer_that_cannot_be_read_is_left_out_and_named(seller, shop):
+    bad = [{"sku": "half", "name": {"fr": "Demi"}, "about": "x", "price": 240.5, "vat": 20}, {"name": {}}, *PRODUCTS]
+    shop.answers["GET /v2/products"] = (200, {"data": bad})
+    found = list(seller.list_offers())
+    assert [item.id for item in found if isinstance(item, Unfit)] == ["half", "None"]
+    assert [item.id for item in found if isinstance(item, Offer)] == ["sun", "rain", "storm"]
+
+
+def test_a_delivery_without_anything_in_it_is_a_doubt(load, shop):
+    data = ('delivery = {kind = "=document", url = "file", filename = "name", sha256 = "sha"}',
+            'delivery = {kind = "=data"}\nrows = [{label = {fr = "Heures"}, value = "hours"}]')  # fmt: skip
+    shop.answers["POST /v2/orders"] = (200, {"order": {"status": "ready", "total": 360}})
+    assert isinstance(bought(load(data).connector), Unknown)
+    shop.answers["POST /v2/orders"] = (200, {"order": {"status": "ready", "total": 360, "hours": 7}})
+    assert isinstance(bought(load(data).connector), Done)
+
+
+def test_a_key_in_the_query_stands_beside_what_was_there(load, shop):
+    signed = ('kind = "header"\nheader = "X-Key"\nprefix = "k-"\nsecrets = ["api_key"]',
+              'kind = "query"\nparameter = "apikey"\nsecrets = ["api_key"]')  # fmt: skip
+    linked = ('kind = "cursor", in = "after", out = "next"', 'kind = "link", out = "next"')
+    shop.answers["GET /v2/products"] = (200, {"data": [], "next": "/v2/more?after=2"})
+    shop.answers["GET /v2/more"] = (200, {"data": []})
+    assert list(load(signed, linked).connector.list_offers()) == []
+    assert shop.seen[-1][1] == "/v2/more?after=2&apikey=s3cret"
+
+
 @pytest.mark.parametrize(
     ("status", "answer"),
     [
@@ -237,12 +266,13 @@ def test_every_way_to_sign_in(auth, secrets, load):
 def test_what_is_typed_stays_what_it_is(seller, shop):
     shop.answers["GET /v2/orders/__"] = (404, {})
     seller.suggest("sun", "town", "a&admin=1#x")
+    bought(seller, key="clé")
     bought(seller, town='Brest", "most": 1', key="k\r\nX-Evil: 1")
     assert isinstance(seller.status("../book?x=1"), Unknown)
     assert isinstance(seller.status(".."), Unknown)
     paths = [asked for _method, asked, _headers, _body in shop.seen]
     assert "/v2/towns?q=a%26admin%3D1%23x" in paths
-    assert shop.bodies("/v2/orders")[0]["town"] == 'Brest", "most": 1'
+    assert shop.bodies("/v2/orders")[1]["town"] == 'Brest", "most": 1'
     assert all("X-Evil" not in headers for _method, _asked, headers, _body in shop.seen)
     assert not any(asked.startswith("/v2/book") or ".." in asked.split("/") for asked in paths)
 
@@ -292,6 +322,9 @@ def test_credentials_go_to_the_merchants_own_host_only(load, shop):
         ('id = "meteo"', 'id = "weather"', "id = “weather”"),
         ('hosts = ["api.meteo.example"]', 'hosts = ["meteo.example"]', "hosts must name api.meteo.example"),
         ("sandbox = true", "sandbox = true\nsandbx = 1", "do you mean sandbox?"),
+        ("minimum = 2", 'pattern = "([a-z]+ ?)+;"', "repeats what repeats already"),
+        ("minimum = 2", 'pattern = "a{4294967296}"', "this pattern cannot be used"),
+        ('path = "/v2/towns"', 'path = "/v2/towns?q={text}"', "suggest.path"),
     ],
 )
 def test_a_wrong_manifest_is_named_by_its_key(old, new, named, load):
