@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import secrets
 from pathlib import Path
@@ -43,11 +45,20 @@ def make_app(settings: Settings | None = None, installation: Installation | None
 
 
 def secret_key(path: Path) -> str:
-    """The key that signs cookies, made on first start and readable by the portal's user only."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32))
-    return path.read_text(encoding="ascii").strip()
+    """The key that signs cookies, made on first start and readable by the portal's user only.
+
+    Several processes may start at once: whoever comes first makes it, and nobody takes an empty file for a key.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        known = path.read_text(encoding="ascii").strip()
+        if known:
+            return known
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        known = file.read().strip()
+        if not known:
+            known = secrets.token_hex(32)
+            file.write(known)
+            file.flush()
+            os.fsync(file.fileno())
+    return known
