@@ -22,7 +22,14 @@ CONTRACT_VERSION = 1
 Words = Mapping[str, str]
 """One text in several languages, keyed by ISO 639-1 code; `fr` is always present."""
 
-InputType = Literal["text", "siren", "siret", "vat", "phone", "date", "choice", "article", "email", "country"]
+InputType = Literal[
+    "text", "siren", "siret", "vat", "phone", "date", "choice", "article", "email", "country", "file"
+]  # fmt: skip
+Pricing = Literal["act", "duration", "pack", "subscription"]
+"""What a price is for: one act; entry for a time; units that are used up one by one; one period of a subscription.
+
+Nothing here is ever renewed by itself: a further period is a further purchase. What costs nothing is priced at zero.
+"""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,8 @@ class Input:
     """One thing the employee is asked for at the first click.
 
     `suggest` is true when the connector's `suggest` method can complete this input as one types.
-    `pattern` is matched against the whole value; `minimum` and `maximum` bound its length.
+    `pattern` is matched against the whole value; `minimum` and `maximum` bound its length. The value of a `file` is the
+    reference of an `Upload` of one of the media types in `accept`, of at most `most_bytes` bytes.
     """
 
     name: str
@@ -44,6 +52,41 @@ class Input:
     choices: tuple[tuple[str, Words], ...] = ()
     personal: bool = False
     suggest: bool = False
+    accept: tuple[str, ...] = ()
+    most_bytes: int = 5_000_000
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that the employee gave for an input, as the portal keeps it until the order ends."""
+
+    reference: str
+    filename: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+class Uploads(Protocol):
+    """Where a connector finds the files that inputs refer to."""
+
+    def describe(self, reference: str) -> Upload:
+        """What is known of a file. Raises `ContractBroken` when there is none under this reference."""
+
+    def open(self, reference: str) -> BinaryIO:
+        """Its bytes; whoever opens it closes it. Raises `ContractBroken` when they are not there any more."""
+
+
+class NoUploads:
+    """The files of a portal that keeps none."""
+
+    def describe(self, reference: str) -> Upload:
+        """Raises `ContractBroken`."""
+        raise ContractBroken(f"no file {reference!r} is kept here")
+
+    def open(self, reference: str) -> BinaryIO:
+        """Raises `ContractBroken`."""
+        raise ContractBroken(f"no file {reference!r} is kept here")
 
 
 @dataclass(frozen=True)
@@ -57,7 +100,11 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Offer:
-    """What can be bought. `gross_cents` is indicative: only a quote binds the merchant."""
+    """What can be bought. `gross_cents` is indicative: only a quote binds the merchant.
+
+    `term` is how long a `duration` or a `subscription` lasts, as an ISO 8601 duration (`PT24H`, `P7D`, `P1M`, `P1Y`);
+    `units` how many uses a `pack` holds; `packs` the merchant's own packs whose units may pay for one of this.
+    """
 
     id: str
     title: Words
@@ -72,6 +119,10 @@ class Offer:
     inputs: tuple[Input, ...] = ()
     delay: Words = field(default_factory=dict)
     keywords: str = ""
+    pricing: Pricing = "act"
+    term: str = ""
+    units: int = 0
+    packs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,15 +182,21 @@ class Quote:
     offer_id: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """What was quoted: left empty by the connector, filled in by the core when it hands the quote to `fulfil`."""
+    units: int = 0
+    """How many units of the pack that `Buyer.licence` names pay for it; it costs nothing then."""
 
 
 @dataclass(frozen=True)
 class Buyer:
-    """Who buys, as far as a merchant needs to know: the company, never the person."""
+    """Who buys, as far as a merchant needs to know: the company, never the person.
+
+    `licence` is the key of a pack of this merchant with units left, when the employee has one that may pay.
+    """
 
     company: str
     language: str = "fr"
     cost_centre: str = ""
+    licence: str = ""
 
 
 # --- Deliveries -------------------------------------------------------------------------------------
@@ -175,10 +232,11 @@ class Data:
 
 @dataclass(frozen=True)
 class Licence:
-    """A key, and how many uses it is good for (0: no count)."""
+    """A key, how many uses it is good for (0: no count), and until when (UTC)."""
 
     key: str
     units: int = 0
+    until: datetime | None = None
     kind: Literal["licence"] = "licence"
 
 
@@ -313,6 +371,7 @@ class Context:
     secrets: Mapping[str, str]
     http: GuardedClient
     manifest: Mapping[str, Any]
+    uploads: Uploads = field(default_factory=NoUploads)
 
 
 class MerchantConnector:

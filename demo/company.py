@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo import people
@@ -13,6 +14,7 @@ from demo.directory import DirectoryServer
 from demo.mailbox import MailboxServer
 from demo.merchants import MerchantsServer
 from demo.operator import OperatorServer
+from demo.partners import Partner
 
 CONFIGURATION = """\
 # Made by the demonstration: everything here is on this machine only.
@@ -74,6 +76,7 @@ class Company:
     mailbox: MailboxServer
     console: ConsoleServer
     ca_file: Path
+    partners: list[Partner] = field(default_factory=list)
 
     def configuration(self, portal_port: int, offline_limit: str = "") -> str:
         """A `portal.toml` that points at these servers; with `offline_limit` purchases wait for the operator up to it."""
@@ -92,28 +95,39 @@ class Company:
         for key, connector, secrets in DEMO_MERCHANTS:
             inline = "{" + ", ".join(f'{name} = "{value}"' for name, value in secrets.items()) + "}"
             parts.append(MERCHANT.format(key=key, connector=connector, url=self.merchants.url, secrets=inline))
+        parts += [partner.configuration() for partner in self.partners]
         text = "".join(parts)
         if offline_limit:
             accepting = f'[operator]\nwhen_unreachable = "accept"\noffline_limit = "{offline_limit}"\n'
             text = text.replace("[operator]\n", accepting, 1)
         return text
 
+    def configure(self, folder: Path, portal_port: int, offline_limit: str = "") -> Path:
+        """Write that `portal.toml`, and what its merchants need beside it, into a folder."""
+        for partner in self.partners:
+            for name, text in partner.files().items():
+                (folder / name).write_text(text, encoding="utf-8")
+        path = folder / "portal.toml"
+        path.write_text(self.configuration(portal_port, offline_limit), encoding="utf-8")
+        return path
+
     def stop(self) -> None:
         """End every server, all at once: each waits until its loop looks up."""
-        servers = (self.console, self.mailbox, self.merchants, self.operator, self.directory)
+        servers = (self.console, self.mailbox, self.merchants, self.operator, self.directory, *self.partners)
         with ThreadPoolExecutor(len(servers)) as pool:
             list(pool.map(lambda server: server.stop(), servers))
 
 
-def start_company(folder: Path, console_port: int = 0) -> Company:
-    """Start every server on free loopback ports; certificates are written to `folder`."""
+def start_company(folder: Path, console_port: int = 0, partners: Sequence[Callable[[], Partner]] = ()) -> Company:
+    """Start every server on free loopback ports; certificates are written to `folder`. `partners` are merchants besides."""
     authority = Authority.create(folder)
     certificate = authority.issue(["127.0.0.1", "localhost"])
     directory = DirectoryServer(people.sample_tree(), certificate=certificate)
     operator, merchants = OperatorServer(), MerchantsServer()
     mailbox = MailboxServer(people.MAIL_USER, people.MAIL_PASSWORD, certificate=certificate)
-    for server in (directory, operator, merchants, mailbox):
+    others = [make() for make in partners]
+    for server in (directory, operator, merchants, mailbox, *others):
         server.start()
-    console = ConsoleServer(directory, operator, merchants, mailbox, port=console_port)
+    console = ConsoleServer(directory, operator, merchants, mailbox, others, port=console_port)
     console.start()
-    return Company(directory, operator, merchants, mailbox, console, folder / "ca.pem")
+    return Company(directory, operator, merchants, mailbox, console, folder / "ca.pem", others)

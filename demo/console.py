@@ -13,6 +13,7 @@ from demo.directory import DirectoryServer
 from demo.mailbox import MailboxServer
 from demo.merchants import MerchantsServer
 from demo.operator import OperatorServer
+from demo.partners import Partner, entries
 
 VENDOR = Path(__file__).parent.parent / "portal" / "static" / "vendor"
 OPERATOR_FAULTS = {
@@ -59,10 +60,10 @@ class ConsoleServer:
 
     def __init__(
         self, directory: DirectoryServer, operator: OperatorServer, merchants: MerchantsServer, mailbox: MailboxServer,
-        port: int = 0,
+        partners: list[Partner], port: int = 0,
     ) -> None:  # fmt: skip
         self.faults: dict[str, str] = {}
-        app = console_app(directory, operator, merchants, mailbox, self.faults)
+        app = console_app(directory, operator, merchants, mailbox, partners, self.faults)
         self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_SilentHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
@@ -84,7 +85,7 @@ class ConsoleServer:
 
 def console_app(
     directory: DirectoryServer, operator: OperatorServer, merchants: MerchantsServer, mailbox: MailboxServer,
-    faults: dict[str, str],
+    partners: list[Partner], faults: dict[str, str],
 ) -> Flask:  # fmt: skip
     """The page over running servers."""
     app = Flask("demo", template_folder=str(Path(__file__).parent / "templates"))
@@ -93,7 +94,7 @@ def console_app(
     def books() -> dict[str, object]:
         tree = directory.tree
         return {
-            "orders": list(reversed(merchants.book.orders()))[:50],
+            "orders": sorted([*merchants.book.orders(), *entries(partners)], key=lambda line: line.at, reverse=True)[:50],
             "charges": list(reversed(operator.book.charges()))[:50],
             "letters": list(reversed(mailbox.letters()))[:50],
             "groups": tree.groups(), "people": tree.people(), "faults": faults,

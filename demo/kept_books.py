@@ -6,27 +6,32 @@ import os
 import pickle
 from pathlib import Path
 
-from demo.merchants import MerchantsServer
-from demo.operator import OperatorServer
+from demo.company import Company
 
 NAME = "other-books.pickle"
 
 
-def keep(folder: Path, operator: OperatorServer, merchants: MerchantsServer) -> None:
-    """Write both books down, for their owner's eyes only."""
+def keep(folder: Path, company: Company) -> None:
+    """Write every book down, for their owner's eyes only."""
+    operator, merchants = company.operator, company.merchants
     with operator.book.lock, merchants.book.lock:
-        content = pickle.dumps((operator.book.kept(), merchants.book.by_key, merchants.book.quotes))
+        partners = {partner.name: partner.kept() for partner in company.partners}
+        content = pickle.dumps((operator.book.kept(), merchants.book.by_key, merchants.book.quotes, partners))
     temporary = folder / f"{NAME}.new"
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
     temporary.rename(folder / NAME)
 
 
-def recall(folder: Path, operator: OperatorServer, merchants: MerchantsServer) -> None:
-    """Read both books back, if an earlier run wrote them."""
+def recall(folder: Path, company: Company) -> None:
+    """Read every book back, if an earlier run wrote them."""
     path = folder / NAME
     if not path.exists():
         return
     # Written by this very demonstration, in a folder that only its owner may write.
-    theirs, merchants.book.by_key, merchants.book.quotes = pickle.loads(path.read_bytes())  # noqa: S301
-    operator.book.recall(theirs)
+    merchants = company.merchants
+    theirs, merchants.book.by_key, merchants.book.quotes, partners = pickle.loads(path.read_bytes())  # noqa: S301
+    company.operator.book.recall(theirs)
+    for partner in company.partners:
+        if partner.name in partners:
+            partner.recall(partners[partner.name])

@@ -80,13 +80,14 @@ def _run(folder: Path, port: int, offline_limit: str, *, keep: bool) -> None:
     try:
         from demo import kept_books
         from demo.company import start_company
+        from demo.partners import PARTNERS
 
         signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
-        company = start_company(folder, _free_port(CONSOLE_PORT, besides=port))
+        company = start_company(folder, _free_port(CONSOLE_PORT, besides=port), PARTNERS)
         if keep:
-            kept_books.recall(folder, company.operator, company.merchants)
+            kept_books.recall(folder, company)
         try:
-            configuration.write_text(company.configuration(port, offline_limit), encoding="utf-8")
+            company.configure(folder, port, offline_limit)
             _tell(portal, configuration)
             _wait_until_ready(port, portal, folder)
             _print_welcome(company, port, folder)
@@ -100,7 +101,7 @@ def _run(folder: Path, port: int, offline_limit: str, *, keep: bool) -> None:
             portal.terminate()
             portal.wait()
             if keep:
-                kept_books.keep(folder, company.operator, company.merchants)
+                kept_books.keep(folder, company)
             company.stop()
     finally:
         portal.terminate()
