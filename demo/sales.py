@@ -59,6 +59,11 @@ REGISTRE = (
         ("Atteste qu'aucune procédure collective n'est ouverte.", "States that no insolvency procedure is open."),
         125, "20", 25, keywords="procédure collective redressement liquidation",
     ),
+    Sale(
+        "situation", ("Avis de situation", "Statement of registration"),
+        ("Qu'une entreprise existe, et où. Gratuit.", "That a company exists, and where. Free."),
+        0, "20", 0, keywords="gratuit existence adresse siège sirene",
+    ),
 )  # fmt: skip
 
 LESECHOS = (

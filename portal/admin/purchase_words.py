@@ -49,7 +49,7 @@ CHARGE_STATES = {
     "new": lazy_gettext("not reserved yet"), "reserved": lazy_gettext("reserved"), "captured": lazy_gettext("charged"),
     "voided": lazy_gettext("cancelled"), "refunding": lazy_gettext("being refunded"),
     "refunded": lazy_gettext("refunded"), "disputed": lazy_gettext("in dispute"),
-    "written_off": lazy_gettext("written off"),
+    "written_off": lazy_gettext("written off"), "free": lazy_gettext("free"),
 }  # fmt: skip
 
 REFUND_STATES = {
@@ -59,7 +59,7 @@ REFUND_STATES = {
 
 EVENTS = {
     "accepted_offline": lazy_gettext("accepted: the operator could not be reached"),
-    "accepted": lazy_gettext("confirmed by the employee"), "opened": lazy_gettext("charge opened"),
+    "accepted": lazy_gettext("confirmed by the employee"), "opened": lazy_gettext("charge opened"), "nothing_due": lazy_gettext("nothing is due"),
     "sending": lazy_gettext("asked"), "reserved": lazy_gettext("reserved"), "unanswered": lazy_gettext("no answer"),
     "processing": lazy_gettext("still being decided"), "refused": lazy_gettext("refused"),
     "refused_later": lazy_gettext("refused on repeating"), "prepared": lazy_gettext("being prepared"),

@@ -19,6 +19,7 @@ from portal.database import Base, State, UtcDateTime, beside_others
 
 MOVES: dict[tuple[str, str], str] = {
     ("new", "reserved"): "reserved",
+    ("new", "nothing_due"): "free",
     ("new", "voided"): "voided",
     ("new", "doubted"): "disputed",
     ("reserved", "captured"): "captured",
@@ -43,10 +44,10 @@ MOVES: dict[tuple[str, str], str] = {
 }
 """`{(state, event): next state}`; the drawing in the documentation is made from this table."""
 
-STATES = ("new", "reserved", "captured", "voided", "refunding", "refunded", "disputed", "written_off")
+STATES = ("new", "reserved", "captured", "voided", "refunding", "refunded", "disputed", "written_off", "free")
 OPEN = ("new", "reserved", "refunding", "disputed")
 """States that an operator, or a person, has yet to end."""
-ONCE = {"opened", "captured", "voided", "written_off"}
+ONCE = {"opened", "nothing_due", "captured", "voided", "written_off"}
 """Moves a charge makes at most once: the ledger's own constraint forbids a second."""
 
 
@@ -59,13 +60,15 @@ class Charge(Base):
 
     `key` is the operator's `clientCorrelator`, minted once for each reservation: one that expired at the
     operator is made again under a key of its own. `refunded_cents` counts what the operator has confirmed.
+    A charge of nothing is `free` at once: it is the record that nothing is due, and no operator hears of it.
     `operator` is who was asked to reserve it (`sfr/camara`, `operators.py`): nobody else is ever asked about it.
     """
 
     __tablename__ = "charges"
     __table_args__ = (
         CheckConstraint(f"state IN {STATES}", "state_known"),
-        CheckConstraint("amount_cents > 0", "amount_positive"),
+        CheckConstraint("amount_cents >= 0", "amount_not_negative"),
+        CheckConstraint("amount_cents > 0 OR state IN ('new', 'free')", "nothing_is_free"),
         CheckConstraint("vat_cents >= 0 AND vat_cents <= amount_cents", "vat_within_amount"),
         CheckConstraint("refunded_cents BETWEEN 0 AND amount_cents", "refunded_within_amount"),
     )
@@ -141,7 +144,7 @@ class Billable:
 
 
 def open_charge(session: Session, billable: Billable) -> Charge:
-    """The one charge of an order, state `new`, its key minted."""
+    """The one charge of an order, its key minted: state `new`, or `free` when it costs nothing."""
     charge = Charge(
         **vars(billable), key=str(uuid.uuid4()), state="new", created_at=clock.now(), operator_ref="", refunded_cents=0,
         operator="",
@@ -153,6 +156,8 @@ def open_charge(session: Session, billable: Billable) -> Charge:
     begins = ledger.commitment("", ledger.counterpart("new", captured=False), charge.amount_cents)
     ledger.post(session, _posting(session, charge, "opened"), charge.about, begins)
     note(session, charge, "opened", {"amount_cents": charge.amount_cents})
+    if not charge.amount_cents:
+        move(session, charge, "nothing_due", {})
     return charge
 
 
@@ -239,14 +244,20 @@ def note(session: Session, charge: Charge, event: str, evidence: dict[str, Any])
 
 
 def want_capture(session: Session, order_number: str) -> None:
-    """The order was delivered: capture its charge, at any later time, by any worker."""
-    note(session, of_order(session, order_number), "capture_wanted", {})
+    """The order was delivered: capture its charge, at any later time, by any worker; what is free has nothing to capture."""
+    charge = of_order(session, order_number)
+    if charge.state == "free":
+        return
+    note(session, charge, "capture_wanted", {})
     outbox.enqueue(session, "capture", order_number)
 
 
 def want_void(session: Session, order_number: str) -> None:
-    """The order failed: nothing may stay reserved at the operator."""
-    note(session, of_order(session, order_number), "void_wanted", {})
+    """The order failed: nothing may stay reserved at the operator, where what is free never was."""
+    charge = of_order(session, order_number)
+    if charge.state == "free":
+        return
+    note(session, charge, "void_wanted", {})
     outbox.enqueue(session, "void", order_number)
 
 

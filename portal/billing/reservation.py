@@ -87,7 +87,7 @@ def reserve(
         outbox.renew(session, lease)
         charge = charges.of_order(session, order_number)
         if charge.state != "new":
-            known = Reserved() if charge.state == "reserved" else NotReserved("operator_denied")
+            known = Reserved() if charge.state in {"reserved", "free"} else NotReserved("operator_denied")
             then(session, known)
             return known
         first = charge.sent_at is None

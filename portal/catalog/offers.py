@@ -62,6 +62,10 @@ class OfferRow(Base):
     vat_cents: Mapped[int]
     gross_cents: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
+    pricing: Mapped[str] = mapped_column(String(16), default="act")
+    term: Mapped[str] = mapped_column(String(16), default="")
+    units: Mapped[int] = mapped_column(default=0)
+    packs: Mapped[list[str]] = mapped_column(JSON, default=list)
     search_text: Mapped[str] = mapped_column(Text)
     """What it is found by: on the first line where it is named, on the second where it is described."""
     position: Mapped[int]
@@ -84,7 +88,13 @@ class OfferRow(Base):
     def fields(self) -> list[contract.Input]:
         """The inputs the employee is asked for."""
         return [
-            contract.Input(**{**item, "choices": tuple((value, words) for value, words in item["choices"])})
+            contract.Input(
+                **{
+                    **item,
+                    "choices": tuple((value, words) for value, words in item["choices"]),
+                    "accept": tuple(item.get("accept", ())),
+                }
+            )
             for item in self.inputs
         ]
 
@@ -111,6 +121,7 @@ def store(
     row.inputs = [dataclasses.asdict(item) for item in offer.inputs]
     row.net_cents, row.vat_rate_bp = offer.net_cents, offer.vat_rate_bp
     row.vat_cents, row.gross_cents = offer.vat_cents, offer.gross_cents
+    row.pricing, row.term, row.units, row.packs = offer.pricing, offer.term, offer.units, list(offer.packs)
     named = [*offer.title.values(), offer.keywords, offer.category, merchant_name]
     row.search_text = "\n".join(" ".join(" ".join(texts).split()) for texts in (named, offer.summary.values()))
     row.synced_at, row.removed_at = at, None

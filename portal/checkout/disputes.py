@@ -81,7 +81,9 @@ def choices(order: Order) -> list[Choice]:
     """
     if order.state != "disputed":
         return []
-    is_held = order.charge.state == "reserved" or (order.charge.state == "new" and order.charge.offline_at is not None)
+    is_held = order.charge.state in {"reserved", "free"} or (
+        order.charge.state == "new" and order.charge.offline_at is not None
+    )
     return ["ask_again", "give_up"] if order.sent_at is not None and is_held else ["give_up"]
 
 

@@ -48,7 +48,7 @@ class Order(Base):
     __table_args__ = (
         CheckConstraint(f"state IN {STATES}", "state_known"),
         CheckConstraint("net_cents + vat_cents = gross_cents", "price_adds_up"),
-        CheckConstraint("gross_cents > 0", "price_positive"),
+        CheckConstraint("gross_cents >= 0", "price_not_negative"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -36,7 +36,7 @@ class QuoteRow(Base):
     __tablename__ = "quotes"
     __table_args__ = (
         CheckConstraint("net_cents + vat_cents = gross_cents", "price_adds_up"),
-        CheckConstraint("gross_cents > 0", "price_positive"),
+        CheckConstraint("gross_cents >= 0", "price_not_negative"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -118,7 +118,6 @@ def check_quote(given: contract.Quote) -> None:
     except SumMismatch as error:
         raise contract.ContractBroken(str(error)) from error
     faults = {
-        "a price of zero cannot be charged": quote.gross_cents == 0,
         "the lines do not add up to the total": bool(quote.lines) and _sums(quote.lines) != _sums([quote]),
         f"prices are in {CURRENCY}, this one is in {quote.currency}": quote.currency != CURRENCY,
         "its end has no time zone": quote.expires_at.tzinfo is None,

@@ -156,10 +156,16 @@ def test_a_good_quote_is_a_price(panel, database):
     assert asked(panel, database).quote.gross_cents == 1200
 
 
+def test_a_quote_of_nothing_is_free(panel, database):
+    nothing = replace(QUOTE, net_cents=0, vat_cents=0, gross_cents=0, lines=())
+
+    assert asked(panel, database, quote=nothing).quote.gross_cents == 0
+
+
 @pytest.mark.parametrize("quote", [
     None, {}, "1200", replace(QUOTE, ref=""), replace(QUOTE, ref="x" * 300), replace(QUOTE, net_cents="1000"[:0] or "x"),
     replace(QUOTE, gross_cents=1201), replace(QUOTE, vat_cents=0, gross_cents=1000, lines=()), replace(QUOTE, currency="USD"),
-    replace(QUOTE, net_cents=0, vat_cents=0, gross_cents=0, lines=()), replace(QUOTE, expires_at="soon"),
+    replace(QUOTE, expires_at="soon"),
     replace(QUOTE, expires_at=datetime(2030, 1, 1)), replace(QUOTE, lines=(QuoteLine("One", 999, 2000, 200),)),
     replace(QUOTE, lines="none"), replace(QUOTE, net_cents=-1000, vat_cents=-200, gross_cents=-1200), replace(QUOTE, subject=3),
     KeyError("price"), ZeroDivisionError(), ContractBroken("html"),

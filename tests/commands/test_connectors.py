@@ -83,7 +83,7 @@ def test_a_merchant_is_recorded_once_it_is_agreed(terminal, tmp_path, monkeypatc
     assert "names cannot be" in recorded.stdout
     assert len(company.merchants.book.orders()) == 1
     list_json = json.loads((folder / "fixtures" / "list.json").read_text(encoding="utf-8"))
-    assert len(list_json["answer"]["json"]["offers"]) == 5
+    assert len(list_json["answer"]["json"]["offers"]) == 6
     report = terminal.json("connectors", "check", str(folder), code=1)[0]
     # No merchant changes its price because it is recorded: that exchange is written by hand.
     assert [check["id"] for check in report["checks"] if check["outcome"] == "failed"] == ["price.changed"]
