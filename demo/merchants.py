@@ -136,7 +136,7 @@ def _application(server: MerchantsServer) -> Flask:
         if server.fault(name) == "garbage_quote":
             return jsonify(quote=["not"], price="a lot", expires_at="soon"), 201
         try:
-            made = _quote(server, name, sale, body["inputs"])
+            made = _quote(server, name, sale, body["inputs"], licence=body.get("licence", ""))
         except Refusal as refusal:
             return jsonify(error=refusal.error), 422
         return jsonify(made), 201
@@ -209,18 +209,29 @@ def _offer(shop: Shop, sale: Sale) -> dict[str, Any]:
     return {
         "id": sale.id, "title": words(sale.title), "summary": words(sale.summary), "category": shop.category,
         "delivery": sale.delivery, "delay": words(sale.delay), "keywords": sale.keywords, "price": price(sale),
+        "pricing": sale.pricing, "units": sale.units, "packs": list(sale.packs),
     }  # fmt: skip
 
 
 def _quote(
-    server: MerchantsServer, name: str, sale: Sale, inputs: dict[str, str], percent: int = 100
+    server: MerchantsServer, name: str, sale: Sale, inputs: dict[str, str], percent: int = 100, licence: str = ""
 ) -> dict[str, Any]:
+    if licence and not (sale.packs and server.book.left(licence) > 0):
+        raise Refusal(
+            "pack_empty",
+            "",
+            "Ce pack est épuisé, ou n'est pas de chez nous.",
+            "This pack is used up, or not one of ours.",
+        )
+    percent = 0 if licence else percent
     subject = SHOPS[name].subject(sale, inputs)
     made = {
         "quote": f"Q-{secrets.token_hex(8)}", "subject": subject, "price": price(sale, percent),
         "expires_at": (datetime.now(UTC) + QUOTE_LIFE).isoformat(),
     }  # fmt: skip
     made["lines"] = [{"description": sale.title[0], **{key: made["price"][key] for key in ("net", "vat_rate", "vat")}}]
+    if licence:
+        made["units"] = 1
     if server.fault(name) == "wrong_sum":
         made["price"]["vat"] = "9.99"
     with server.book.lock:
@@ -229,6 +240,7 @@ def _quote(
             "inputs": dict(inputs),
             "percent": percent,
             "subject": subject,
+            "licence": licence,
         }
     return made
 
@@ -247,6 +259,8 @@ def _take_order(server: MerchantsServer, name: str) -> ResponseReturnValue:
             quoted = server.book.quotes.get(body["quote"])
             if quoted is None:
                 return _unprocessable("unknown_quote", "Ce devis n'existe plus.", "This quote no longer exists.")
+            if quoted["licence"] and server.book.left(quoted["licence"]) < 1:
+                return _unprocessable("pack_empty", "Ce pack est épuisé.", "This pack is used up.")
             if fault == "price_change" and quoted["percent"] == 100:
                 new = _quote(server, name, quoted["sale"], quoted["inputs"], 120)
                 return jsonify(error={"code": "price_changed"}, quote=new), 409
@@ -280,6 +294,7 @@ def _book_order(
         body_hash=body_hash, net_cents=net, vat_cents=vat, gross_cents=net + vat,
         state="refused" if content is None else "ordered", what=quoted["subject"], at=datetime.now(UTC),
         content=content, ready_at=time.monotonic() + delay, percent=quoted["percent"],
+        units=1 if quoted["licence"] else 0, licence=quoted["licence"],
     )  # fmt: skip
     server.book.by_key[name, key] = made
     return made

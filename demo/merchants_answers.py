@@ -22,6 +22,7 @@ def order_json(order: MerchantOrder, url: str, report_seconds: float) -> dict[st
     content = {
         "order": order.number, "purchase_order": order.po_number, "client_reference": order.key, "at": order.at.isoformat(),
         "state": "preparing" if order.state == "ordered" else order.state, "price": price(sale, order.percent),
+        **({"units": order.units} if order.units else {}),
     }  # fmt: skip
     if order.state == "ordered":
         done = max(0.0, 1 - left / max(report_seconds, 0.001))
@@ -35,6 +36,8 @@ def order_json(order: MerchantOrder, url: str, report_seconds: float) -> dict[st
                 "en": "The merchant found nothing. Nothing is charged.",
             },
         }
+    elif order.content and order.content.licence:
+        content["delivery"] = {"kind": "licence", "key": order.content.licence, "units": order.content.units}
     elif order.content and order.content.rows:
         rows = [
             {"label": {"fr": french, "en": english}, "value": value} for french, english, value in order.content.rows

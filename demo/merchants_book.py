@@ -31,6 +31,8 @@ class MerchantOrder:
     content: Content | None = None
     ready_at: float = 0.0
     percent: int = 100
+    units: int = 0
+    licence: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,14 @@ class MerchantsBook:
         """Every order, oldest first."""
         with self.lock:
             return list(self.by_key.values())
+
+    def left(self, licence: str) -> int:
+        """How many units a pack has left: those it was sold with, less what was delivered or is being prepared for it."""
+        with self.lock:
+            sold = sum(each.content.units for each in self.orders() if each.content and each.content.licence == licence)
+            return sold - sum(
+                each.units for each in self.orders() if each.licence == licence and each.state != "refused"
+            )
 
     def hear(self, merchant: str) -> None:
         """Note the present request in the journal when it is about orders."""

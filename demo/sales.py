@@ -20,6 +20,9 @@ class Sale:
     delay: tuple[str, str] = ("immédiat", "at once")
     keywords: str = ""
     slow: bool = False
+    pricing: str = "act"
+    units: int = 0
+    packs: tuple[str, ...] = ()
 
 
 def price(sale: Sale, factor_percent: int = 100) -> dict[str, Any]:
@@ -83,7 +86,12 @@ QUIDONC = (
     Sale(
         "inverse", ("Annuaire inversé", "Reverse telephone look-up"),
         ("À qui est ce numéro ? Nom et adresse du titulaire.", "Whose number is it? Name and address of its holder."),
-        75, "20", 15, "data", keywords="téléphone numéro annuaire pages qui",
+        75, "20", 15, "data", keywords="téléphone numéro annuaire pages qui", packs=("pack10",),
+    ),
+    Sale(
+        "pack10", ("Pack de 10 recherches inversées", "Pack of 10 reverse look-ups"),
+        ("Dix recherches payées d'avance, à utiliser une à une.", "Ten look-ups paid in advance, used one by one."),
+        600, "20", 120, "licence", keywords="téléphone annuaire crédits lot", pricing="pack", units=10,
     ),
     Sale(
         "ligne", ("Vérification d'une ligne", "Line check"),

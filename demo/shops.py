@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -30,6 +31,8 @@ class Content:
     filename: str = ""
     body: bytes = b""
     rows: tuple[tuple[str, str, str], ...] = ()
+    licence: str = ""
+    units: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,11 +120,13 @@ def _suggest_articles(text: str) -> list[dict[str, str]]:
     return [{"value": item.id, "label": item.title, "detail": f"{item.id} · {item.date}"} for item in found[:8]]
 
 
-def _phone_subject(_sale: Sale, inputs: Inputs) -> str:
-    return inputs.get("phone", "")
+def _phone_subject(sale: Sale, inputs: Inputs) -> str:
+    return inputs.get("phone", "") or sale.title[0]
 
 
 def _phone(sale: Sale, inputs: Inputs) -> Content | None:
+    if sale.units:
+        return Content(licence=f"QD-{secrets.token_hex(8).upper()}", units=sale.units)
     number = inputs["phone"]
     if number.endswith("99"):
         return None

@@ -34,6 +34,9 @@ REASONS = {
         "This purchase of %(amount)s would pass the ceiling of %(limit)s %(period)s: %(left)s is left. %(renews)s"
     ),
     "quote_expired": lazy_gettext("This price is no longer valid. Look at the new price below and confirm again."),
+    "pack_used_up": lazy_gettext(
+        "Your pack has no credit left for this. Nothing was bought; look at the price below and confirm again."
+    ),
     "merchant_gone": lazy_gettext("This service is no longer offered here. Nothing was bought."),
     "merchant_unavailable": lazy_gettext(
         "%(merchant)s does not answer at the moment. Nothing was bought; try again in a few minutes."
@@ -54,6 +57,10 @@ REASONS = {
     ),
     "merchant_other_price": lazy_gettext(
         "The merchant named another price than the one you confirmed. An administrator is looking into it; "
+        "nothing is charged meanwhile."
+    ),
+    "merchant_other_pack": lazy_gettext(
+        "The merchant delivered another pack than the one you confirmed. An administrator is looking into it; "
         "nothing is charged meanwhile."
     ),
     "content_missing": lazy_gettext(

@@ -13,7 +13,7 @@ from connectors.declared.paths import Place
 from connectors.declared.templates import TemplateError, names
 from connectors.manifest import Manifest, Table
 
-BUYER = frozenset({"buyer.company", "buyer.language", "buyer.cost_centre"})
+BUYER = frozenset({"buyer.company", "buyer.language", "buyer.cost_centre", "buyer.licence"})
 ORDER = frozenset({"offer.id", "quote.ref", "key", "po", "max", "max_cents"})
 MUST = {"lookup": "key", "status": "order"}
 DELIVERY = {"document": ("url",), "link": ("url",), "licence": ("key",), "access": ("url", "until")}
@@ -23,7 +23,7 @@ OFFER_FIELDS = (
     {"id", "title", "summary", "category", "delivery", "vat_rate"},
     {"net", "vat", "gross", "currency", "delay", "keywords"},
 )
-QUOTE_FIELDS = ({"vat_rate"}, {"net", "vat", "gross", "currency", "ref", "expires_at", "subject"})
+QUOTE_FIELDS = ({"vat_rate"}, {"net", "vat", "gross", "currency", "ref", "expires_at", "subject", "units"})
 SUGGESTION_FIELDS = ({"value", "label"}, {"detail"})
 BOOK_FIELDS = ({"reference", "key", "gross", "state", "at"}, {"currency"})
 ERRORS = re.compile(r"rejected|price_changed:[\w.-]*|not_found|wait")

@@ -82,6 +82,7 @@ class DeclaredMerchant(MerchantConnector):
             "buyer.company": buyer.company,
             "buyer.language": buyer.language,
             "buyer.cost_centre": buyer.cost_centre,
+            "buyer.licence": buyer.licence,
         }
         answer = self._send(asked, {**self._inputs(offer_id, inputs), **about})
         if asked.errors.get(str(answer.status)) in {"rejected", "not_found"}:
@@ -228,6 +229,7 @@ class DeclaredMerchant(MerchantConnector):
             ref=str(need(content, reading.path(places, "ref"))) if "ref" in places else offer_id,
             expires_at=ends or datetime.now(UTC) + timedelta(seconds=asked.valid_s),
             subject=text(content, reading.path(places, "subject")) if "subject" in places else "",
+            units=whole(find(content, reading.path(places, "units")) or 0, 1) if "units" in places else 0,
             **reading.price(content, places, self.manifest.amounts),
         )  # fmt: skip
 

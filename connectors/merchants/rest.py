@@ -23,6 +23,7 @@ from connectors.contract import (
     Document,
     Done,
     Input,
+    Licence,
     Listed,
     MerchantConnector,
     NotDone,
@@ -77,9 +78,10 @@ class RestMerchant(MerchantConnector):
 
     def quote(self, offer_id: str, inputs: Mapping[str, str], buyer: Buyer) -> Quote:
         """`POST /quotes`."""
-        answer = self._call(
-            "POST", "/quotes", json={"offer": offer_id, "inputs": dict(inputs), "company": buyer.company}
-        )
+        asked = {"offer": offer_id, "inputs": dict(inputs), "company": buyer.company}
+        if buyer.licence:
+            asked["licence"] = buyer.licence
+        answer = self._call("POST", "/quotes", json=asked)
         if answer.status == 422:
             raise _rejection(answer)
         return _quote(success(answer))
@@ -144,6 +146,7 @@ class RestMerchant(MerchantConnector):
             id=str(item["id"]), title=item["title"], summary=item["summary"], category=str(item["category"]),
             delivery=item["delivery"], delay=item.get("delay", {}), keywords=str(item.get("keywords", "")),
             inputs=self.inputs.get(str(item["id"]), self.inputs.get("", ())), **_price(item),
+            pricing=item.get("pricing", "act"), units=int(item.get("units", 0)), packs=tuple(item.get("packs", ())),
         )  # fmt: skip
 
     def delivery(self, item: Mapping[str, Any]) -> Delivery:
@@ -155,6 +158,8 @@ class RestMerchant(MerchantConnector):
             )
         if kind == "data":
             return Data(tuple((row["label"], str(row["value"])) for row in item["rows"]))
+        if kind == "licence":
+            return Licence(str(item["key"]), int(item.get("units", 0)))
         raise ContractBroken(f"a delivery of kind {kind!r}")
 
     def _outcome(self, answer: Answer) -> Outcome:
@@ -234,6 +239,7 @@ def _quote(content: Any) -> Quote:
             expires_at=expires,
             lines=lines,
             subject=str(content.get("subject", "")),
+            units=int(content.get("units", 0)),
             **_price(content),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -18,7 +18,7 @@ from connectors.merchants.registry import LoadedMerchant
 from portal import audit, clock, logs, outbox
 from portal.billing import charges
 from portal.billing.charges import Billable
-from portal.checkout import orders, requests
+from portal.checkout import orders, packs, requests
 from portal.checkout.orders import Order
 from portal.checkout.quotes import QuoteRow
 from portal.database import Database
@@ -50,7 +50,7 @@ def accept(
         owner: who will carry the order on; its lease begins now.
 
     Raises:
-        Refused: `quote_expired`, `no_rule`, `denied_by_rule` or `over_ceiling`; nothing is changed.
+        Refused: `quote_expired`, `no_rule`, `denied_by_rule`, `over_ceiling` or `pack_used_up`; nothing is changed.
         SQLAlchemyError: the database cannot be used. Whether there is an order, only its token can tell later.
     """
     number = orders.new_number()
@@ -90,6 +90,8 @@ def _accept(
         applying = ceilings.applying(session, employee.group_keys, quote.offer.wanted)
         excused = frozenset(allowance.ceilings if allowance else [])
         holds.hold(session, applying, account.id, order.number, quote.price, zone, excused)
+        if quote.pack_id is not None:
+            packs.hold(session, quote.pack_id, order.number, quote.units)
         charges.open_charge(session, _billable(order, quote))
         audit.record(
             session, f"account {account.id}", "order_accepted", order.number,
@@ -111,7 +113,7 @@ def _store(
         seller={"name": seller.name, "siren": seller.siren, "vat": seller.vat, "terms_url": seller.terms_url,
                 "support": seller.support},
         net_cents=quote.net_cents, vat_rate_bp=quote.vat_rate_bp, vat_cents=quote.vat_cents,
-        gross_cents=quote.gross_cents, currency=quote.currency, cost_centre=account.cost_centre,
+        gross_cents=quote.gross_cents, currency=quote.currency, units=quote.offer.units, cost_centre=account.cost_centre,
         granted_by={"rules": [rule.as_dict() for rule in decision.rules]}, merchant_ref="", stage={},
         next_token="", created_at=clock.now(),
     )  # fmt: skip

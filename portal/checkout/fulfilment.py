@@ -31,9 +31,9 @@ from connectors.merchants.registry import LoadedMerchant
 from portal import clock, logs, outbox
 from portal.billing import charges
 from portal.catalog.merchants import checked
-from portal.checkout import orders, outcomes
+from portal.checkout import orders, outcomes, packs
 from portal.checkout.orders import DeliveryRow, Order
-from portal.checkout.quotes import check_quote, keep_quote
+from portal.checkout.quotes import check_quote, keep_quote, require_pack
 from portal.checkout.steps import Ended, Means, Wait, doubt, fail
 from portal.checkout.storage import Stored
 from portal.outbox import Lease, LeaseLost
@@ -125,6 +125,9 @@ def _delivered(session: Session, order: Order, stored: Stored | None, lease: Lea
     row = _delivery_row(order, stored)
     session.add(row)
     orders.move(session, order, "delivered", {"sha256": row.sha256})
+    packs.use(session, order.number)
+    if order.units:
+        packs.open_pack(session, order, outcomes.licence_of(order.outcome or {}))
     charges.want_capture(session, order.number)
     log.info("order_delivered", order=order.number, kind=row.kind)
 
@@ -179,6 +182,9 @@ def _record(
             if outcome.charged_cents != order.gross_cents:
                 doubt(session, order, "merchant_other_price", evidence)
                 return None
+            if order.units and not outcomes.holds_units(outcome, order.units):
+                doubt(session, order, "merchant_other_pack", evidence)
+                return None
             order.outcome = outcomes.to_json(outcome)
             orders.note(session, order, "fulfilled", evidence)
             if not isinstance(outcome.delivery, Document):
@@ -214,7 +220,9 @@ def _refuse(session: Session, order: Order, outcome: NotDone) -> None:
         reason = Reason("price_changed")
         try:
             check_quote(outcome.new_quote)
-            new = keep_quote(session, order.account_id, order.offer_id, order.inputs, outcome.new_quote)
+            pack_id = order.quote.pack_id
+            require_pack(outcome.new_quote, pack_id)
+            new = keep_quote(session, order.account_id, order.offer_id, order.inputs, outcome.new_quote, pack_id)
             order.next_token = new.token
         except ContractBroken as error:
             log.error("quote_refused", merchant=order.merchant, detail=str(error))

@@ -68,6 +68,8 @@ class Order(Base):
     vat_cents: Mapped[int]
     gross_cents: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
+    units: Mapped[int] = mapped_column(default=0)
+    """Of the pack that it buys."""
     cost_centre: Mapped[str] = mapped_column(String(64))
     granted_by: Mapped[dict[str, Any]] = mapped_column(JSON)
     merchant_ref: Mapped[str] = mapped_column(String(200), default="")

@@ -39,6 +39,19 @@ def from_json(content: dict[str, Any]) -> contract.Done:
     return contract.Done(kind(**delivery), content["charged_cents"], content["order_ref"])
 
 
+def holds_units(done: contract.Done, units: int) -> bool:
+    """Whether what was delivered is the pack of so many units that was bought; a licence that counts none is taken at that word."""
+    return isinstance(done.delivery, contract.Licence) and done.delivery.units in {0, units}
+
+
+def licence_of(content: dict[str, Any]) -> contract.Licence:
+    """The licence that was stored. Raises `ContractBroken` when it is none."""
+    delivery = from_json(content).delivery
+    if not isinstance(delivery, contract.Licence):
+        raise contract.ContractBroken(f"a pack that came as {delivery.kind}")
+    return delivery
+
+
 def require_usable(done: contract.Done) -> None:
     """Whether an employee can do anything with what was delivered. Raises `ContractBroken`."""
     delivery = done.delivery

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 from connectors.contract import Buyer, ConnectorError, Input, Suggestion
 from portal import logs
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
-from portal.checkout import requests
+from portal.checkout import packs, requests
 from portal.checkout.inputs import InvalidInputs, clean_inputs
+from portal.checkout.packs import Pack
 from portal.checkout.quotes import QuoteRow, ask_quote
 from portal.checkout.requests import PurchaseRequest
 from portal.database import Database
@@ -35,11 +36,21 @@ class Panel:
     quote: QuoteRow | None = None
     refusal: Reason | None = None
     request: PurchaseRequest | None = None
+    pays_each: bool = False
+    """The employee would rather pay for this one than use a pack up."""
+    pack: Pack | None = None
+    """The pack that pays, or that could."""
+    pack_refused: bool = False
 
     @property
     def is_over(self) -> bool:
         """Whether a ceiling has no room for the price, and nobody has let it pass."""
         return bool(self.decision.full) and (self.request is None or self.request.standing != "allowed")
+
+    @property
+    def left_after_units(self) -> int:
+        """What the pack will have left once this is bought."""
+        return self.pack.left_units - self.quote.units if self.pack and self.quote else 0
 
     @property
     def left_after_cents(self) -> int | None:
@@ -67,11 +78,30 @@ def price(
         return
     panel.found = {}
     try:
-        panel.quote = ask_quote(database, merchants, account_id, panel.offer, panel.typed, buyer)
+        panel.quote = _ask(panel, database, merchants, account_id, buyer)
     except InvalidInputs as error:
         panel.wrong = error.reasons if asked else _not_gaps(error.reasons, panel.typed)
     except Refused as error:
         panel.refusal = error.reason
+
+
+def _ask(panel: Panel, database: Database, merchants: Merchants, account_id: int, buyer: Buyer) -> QuoteRow:
+    """The quote: paid with a pack when there is one, with money when the merchant refuses the pack."""
+    if not panel.pays_each:
+        with database.reading() as session:
+            panel.pack = packs.may_pay(session, account_id, panel.offer)
+    if panel.pack:
+        paying = replace(buyer, licence=panel.pack.key)
+        try:
+            return ask_quote(database, merchants, account_id, panel.offer, panel.typed, paying, panel.pack.id)
+        except Refused as error:
+            if error.reason.code != "merchant_words":
+                raise
+            log.warning(
+                "pack_refused", merchant=panel.offer.merchant, pack=panel.pack.order_number, **error.reason.facts
+            )
+            panel.pack, panel.pack_refused = None, True
+    return ask_quote(database, merchants, account_id, panel.offer, panel.typed, buyer)
 
 
 def weigh(panel: Panel, database: Database, employee: Employee, zone: ZoneInfo) -> None:
@@ -80,6 +110,7 @@ def weigh(panel: Panel, database: Database, employee: Employee, zone: ZoneInfo) 
     if quote is None:
         return
     with database.reading() as session:
+        panel.pack = session.get(Pack, quote.pack_id) if quote.pack_id else None
         panel.decision = explain(session, employee, panel.offer.wanted, zone, quote.price)
         if panel.decision.full:
             panel.request = requests.standing_request(session, quote, panel.decision)

@@ -52,6 +52,9 @@ class QuoteRow(Base):
     gross_cents: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
     lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    units: Mapped[int] = mapped_column(default=0)
+    pack_id: Mapped[int | None]
+    """The pack whose units pay for it, in place of money."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -73,7 +76,7 @@ class QuoteRow(Base):
         return contract.Quote(
             ref=self.ref, net_cents=self.net_cents, vat_rate_bp=self.vat_rate_bp, vat_cents=self.vat_cents,
             gross_cents=self.gross_cents, currency=self.currency, expires_at=self.expires_at, subject=self.subject,
-            lines=tuple(contract.QuoteLine(**line) for line in self.lines),
+            lines=tuple(contract.QuoteLine(**line) for line in self.lines), units=self.units,
             offer_id=self.offer.offer, inputs=dict(self.inputs),
         )  # fmt: skip
 
@@ -85,8 +88,12 @@ def ask_quote(
     offer: OfferRow,
     typed: Mapping[str, str],
     buyer: contract.Buyer,
+    pack_id: int | None = None,
 ) -> QuoteRow:
     """Check the inputs, ask the merchant for its price and keep it with a new confirmation token.
+
+    Args:
+        pack_id: the pack that `buyer.licence` is of, whose units may pay.
 
     Raises:
         InvalidInputs: what was typed is wrong, or the merchant says that it designates nothing.
@@ -98,6 +105,7 @@ def ask_quote(
         with asking(offer.merchant):
             quote = connector.quote(offer.offer, inputs, buyer)
         check_quote(quote)
+        require_pack(quote, pack_id)
     except contract.Rejected as error:
         raise _rejection(error, offer) from error
     except (contract.Unavailable, contract.UnknownOutcome) as error:
@@ -107,7 +115,7 @@ def ask_quote(
         log.error("quote_refused", merchant=offer.merchant, error=type(error).__name__, detail=str(error))
         raise Refused("merchant_broken", merchant=offer.merchant_name) from error
     with database.transaction() as session:
-        return keep_quote(session, account_id, offer.id, inputs, quote)
+        return keep_quote(session, account_id, offer.id, inputs, quote, pack_id)
 
 
 def check_quote(given: contract.Quote) -> None:
@@ -121,11 +129,19 @@ def check_quote(given: contract.Quote) -> None:
         "the lines do not add up to the total": bool(quote.lines) and _sums(quote.lines) != _sums([quote]),
         f"prices are in {CURRENCY}, this one is in {quote.currency}": quote.currency != CURRENCY,
         "its end has no time zone": quote.expires_at.tzinfo is None,
+        "units of a pack and money pay for it, or no unit": quote.units < 0
+        or (quote.units > 0 and quote.gross_cents > 0),
         "its reference is empty or too long": not 0 < len(quote.ref) <= LONGEST_REF,
     }
     for fault, found in faults.items():
         if found:
             raise contract.ContractBroken(fault)
+
+
+def require_pack(quote: contract.Quote, pack_id: int | None) -> None:
+    """Units are only ever taken from a pack of ours. Raises `ContractBroken`."""
+    if quote.units and pack_id is None:
+        raise contract.ContractBroken("it is paid with units of a pack that nobody has named")
 
 
 def _sums(priced: Iterable[contract.Quote | contract.QuoteLine]) -> tuple[int, int]:
@@ -134,15 +150,17 @@ def _sums(priced: Iterable[contract.Quote | contract.QuoteLine]) -> tuple[int, i
 
 
 def keep_quote(
-    session: Session, account_id: int, offer_id: int, inputs: Mapping[str, str], quote: contract.Quote
-) -> QuoteRow:
-    """Store a checked quote; its token has 256 random bits."""
+    session: Session, account_id: int, offer_id: int, inputs: Mapping[str, str], quote: contract.Quote,
+    pack_id: int | None = None,
+) -> QuoteRow:  # fmt: skip
+    """Store a checked quote; its token has 256 random bits. `pack_id` is the pack that pays for it, if one does."""
     at = clock.now()
     row = QuoteRow(
         token=secrets.token_urlsafe(32), account_id=account_id, offer_id=offer_id, inputs=dict(inputs),
         ref=quote.ref, subject=quote.subject[:300], net_cents=quote.net_cents, vat_rate_bp=quote.vat_rate_bp,
         vat_cents=quote.vat_cents, gross_cents=quote.gross_cents, currency=quote.currency,
-        lines=[vars(line) for line in quote.lines], created_at=at,
+        lines=[vars(line) for line in quote.lines], units=quote.units, pack_id=pack_id if quote.units else None,
+        created_at=at,
         expires_at=min(quote.expires_at.astimezone(UTC), at + LONGEST_VALIDITY),
     )  # fmt: skip
     session.add(row)

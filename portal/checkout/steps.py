@@ -11,7 +11,7 @@ from connectors.contract import OperatorAdapter
 from portal import logs
 from portal.billing import charges
 from portal.catalog.merchants import Merchants
-from portal.checkout import orders, requests
+from portal.checkout import orders, packs, requests
 from portal.checkout.orders import Order
 from portal.checkout.storage import Storage
 from portal.database import Database
@@ -59,6 +59,7 @@ def fail(session: Session, order: Order, reason: Reason, evidence: dict[str, obj
     order.reason = {"code": reason.code, "facts": reason.facts}
     orders.move(session, order, "refused", evidence)
     holds.release_holds(session, order.number)
+    packs.release(session, order.number)
     requests.give_back(session, order.number)
     if void:
         charges.want_void(session, order.number)

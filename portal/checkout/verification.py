@@ -15,6 +15,7 @@ from portal import audit
 from portal.audit import AuditEntry
 from portal.billing import proofs
 from portal.billing.charges import Charge
+from portal.checkout import packs
 from portal.checkout.orders import MOVES, DeliveryRow, Order, OrderEvent
 from portal.checkout.recovery import forgotten
 from portal.checkout.storage import Storage
@@ -41,6 +42,7 @@ def verify(database: Database, storage: Storage) -> list[Breach]:
         return [
             *_one_order_a_token(session),
             *_ceilings_hold(session),
+            *(Breach(2, *found) for found in packs.breaches(session)),
             *_deliveries_charged(session),
             *_nothing_charged_undelivered(session),
             *_confirmed_price_kept(session),

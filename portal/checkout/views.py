@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from connectors.contract import Buyer
 from portal.billing import refunds
 from portal.catalog.browsing import visible_offer
-from portal.checkout import orders, request_views
+from portal.checkout import orders, packs, request_views
 from portal.checkout.confirmation import accept
 from portal.checkout.orders import Order
 from portal.checkout.panel import Panel, price, weigh
@@ -45,6 +45,7 @@ def offer(slug: str) -> ResponseReturnValue:
         return redirect(url_for("checkout.purchase", number=order.number))
     if known and known.offer_id == panel.offer.id:
         panel.quote, panel.typed = known, dict(known.inputs)
+    panel.pack_refused = request.args.get("why") == "pack_refused"
     if request.args.get("why") in {"request_words", "request_needless"}:
         panel.refusal = Reason(request.args["why"])
     return _show_panel(panel, part="part" in request.args)
@@ -68,13 +69,15 @@ def quote(slug: str) -> ResponseReturnValue:
     name, _, value = picked.partition("=")
     if name in panel.typed:
         panel.typed[name] = value
+    panel.pays_each = "each" in request.form
     if panel.decision.allowed:
         house = installation()
-        asked = "ask" in request.form or bool(picked)
+        asked = panel.pays_each or "ask" in request.form or bool(picked)
         price(panel, house.database, house.merchants, account().id, _buyer(), asked=asked)
     if panel.quote and not wants_fragment():
         # A page of its own address: the back button finds it again, and never sends a form twice.
-        return redirect(url_for("checkout.offer", slug=slug, quote=panel.quote.token), code=303)
+        why = "pack_refused" if panel.pack_refused else None
+        return redirect(url_for("checkout.offer", slug=slug, quote=panel.quote.token, why=why), code=303)
     return _show_panel(panel, part=not picked)
 
 
@@ -108,7 +111,9 @@ def purchases() -> ResponseReturnValue:
     """Every order of this employee."""
     with installation().database.reading() as session:
         own = orders.list_own(session, account().id)
-    return render_template("checkout/purchases.html", orders=own)
+        running = packs.of_account(session, account().id)
+        titles = packs.titles(session, running)
+    return render_template("checkout/purchases.html", orders=own, packs=running, pack_titles=titles)
 
 
 @checkout.get("/purchases/<number>")
@@ -142,7 +147,8 @@ def receipt(number: str) -> ResponseReturnValue:
         abort(404)
     with installation().database.reading() as session:
         given_back = refunds.confirmed(session, number)
-    return render_template("checkout/receipt.html", order=order, refunds=given_back)
+        paid = packs.payment_of(session, number)
+    return render_template("checkout/receipt.html", order=order, refunds=given_back, paid=paid)
 
 
 def _open_panel(slug: str) -> Panel:
@@ -168,7 +174,7 @@ def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> Respo
         template = "checkout/_quote.html" if part else "checkout/_panel.html"
     body = render_template(
         template, panel=panel, offer=panel.offer, asks_password=asks_password,
-        cost_centre=person.cost_centre, asked=bool({"ask", "pick", "quote"} & set(request.values)),
+        cost_centre=person.cost_centre, asked=bool({"ask", "each", "pick", "quote"} & set(request.values)),
     )  # fmt: skip
     headers = (
         {} if part or not wants_fragment() else {"HX-Retarget": f"#offer-{panel.offer.slug}", "HX-Reswap": "outerHTML"}
@@ -181,7 +187,7 @@ def _ask_again(slug: str, asked: QuoteRow, reason: Reason) -> ResponseReturnValu
     panel = _open_panel(slug)
     panel.typed = dict(asked.inputs)
     house = installation()
-    if reason.code in {"quote_expired", "password_wrong", "directory_unknown"}:
+    if reason.code in {"quote_expired", "pack_used_up", "password_wrong", "directory_unknown"}:
         price(panel, house.database, house.merchants, account().id, _buyer(), asked=True)
     panel.refusal = panel.refusal or reason
     return _show_panel(panel, status=409)
@@ -203,7 +209,10 @@ def _show_order(number: str, *, after_confirmation: bool = False) -> ResponseRet
     if after_confirmation and not wants_fragment():
         return redirect(url_for("checkout.purchase", number=number), code=303)
     template = "checkout/_order.html" if wants_fragment() else "checkout/purchase.html"
-    return render_template(template, order=order, next_quote=_next_quote(order))
+    with installation().database.reading() as session:
+        pack = packs.of_order(session, number)
+        paid, used = packs.payment_of(session, number), packs.uses(session, pack) if pack else []
+    return render_template(template, order=order, next_quote=_next_quote(order), pack=pack, paid=paid, pack_uses=used)
 
 
 def _next_quote(order: Order) -> QuoteRow | None:

@@ -29,6 +29,7 @@ ROOMS_WITH_TABLES = (
     "portal.catalog.runs",
     "portal.catalog.search",
     "portal.checkout.orders",
+    "portal.checkout.packs",
     "portal.checkout.quotes",
     "portal.checkout.requests",
     "portal.daily",

@@ -66,9 +66,10 @@ def test_what_fails_leaves_nothing_to_cancel(buyer, company, installation, work)
     assert company.operator.book.charges() == []
 
 
-def test_a_lost_answer_is_looked_up_and_delivers_once(buyer, company, installation, work):
+def test_a_lost_answer_is_looked_up_and_delivers_once(buyer, company, installation, work, later):
     company.merchants.fault_once("registre", "cut_reply")
     buyer.confirm(buyer.ask_price("registre-situation", siren=SIREN))
+    later(minutes=1)
     work()
 
     assert buyer.states() == ["delivered"]

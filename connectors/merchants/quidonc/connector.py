@@ -19,7 +19,7 @@ PHONE = Input(
 class Connector(TokenMerchant):
     """The directory publisher's REST interface."""
 
-    inputs: ClassVar = {"": (PHONE,)}
+    inputs: ClassVar = {"": (PHONE,), "pack10": ()}
 
     def ask_token(self) -> str:
         """`POST /auth` with the contract's user and password."""
