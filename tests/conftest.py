@@ -47,6 +47,7 @@ NEEDS = {
         "real/test_lost_commits.py",
         "real/test_recovery.py",
         "real/test_captures_beside_clicks.py",
+        "real/test_packs.py",
     ),
     "chromium": ("browser/",),
     "libatomic1": ("browser/",),

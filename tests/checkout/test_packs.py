@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from portal.checkout.books import compare
 from portal.checkout.orders import Order
 from portal.checkout.packs import Pack, PackUse
 from portal.checkout.verification import verify
+from tests.checkout.other_sides import Crash
 
 PHONE = "01 42 68 53 00"
 NOBODY = "01 42 68 53 99"
@@ -208,6 +210,40 @@ def test_a_pack_whose_price_was_given_back_is_closed(pack, buyer, installation, 
     assert buyer.confirm(token) == ""
     buyer.ask_price("quidonc-inverse", phone=PHONE)
     assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("commits", range(6))
+def test_a_process_that_dies_at_any_commit_uses_one_unit_or_none(
+    commits, after, pack, buyer, installation, work, later, monkeypatch
+):
+    token = buyer.ask_price("quidonc-inverse", phone=PHONE)
+    counted, transaction, ours = iter(range(100)), installation.database.transaction, threading.Lock()
+
+    @contextmanager
+    def mortal():
+        with ours:
+            mine = next(counted)
+        with transaction() as session:
+            yield session
+            if mine >= commits and not (after and mine == commits):
+                raise Crash
+        if mine == commits:
+            raise Crash
+
+    installation.database.transaction = mortal
+    with suppress(Crash):
+        buyer.confirm(token)
+    installation.database.transaction = transaction
+    later(minutes=10)
+    while work():
+        later(minutes=10)
+
+    made = len(buyer.states()) - 1
+    assert buyer.states()[:made] == ["delivered"] * made
+    assert counters(installation) == (10, 0, made)
+    assert_books_agree(installation)
 
 
 def test_somebody_elses_pack_does_not_pay(pack, app, visitor, buyer):
