@@ -120,8 +120,8 @@ def _suggest_articles(text: str) -> list[dict[str, str]]:
     return [{"value": item.id, "label": item.title, "detail": f"{item.id} · {item.date}"} for item in found[:8]]
 
 
-def _phone_subject(sale: Sale, inputs: Inputs) -> str:
-    return inputs.get("phone", "") or sale.title[0]
+def _phone_subject(_sale: Sale, inputs: Inputs) -> str:
+    return inputs.get("phone", "")
 
 
 def _phone(sale: Sale, inputs: Inputs) -> Content | None:

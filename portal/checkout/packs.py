@@ -135,6 +135,14 @@ def payment_of(session: Session, number: str) -> Payment | None:
     return Payment(found[0], found[1].units, found[1].state) if found else None
 
 
+def units_of(session: Session, numbers: list[str]) -> dict[str, int]:
+    """How many units orders are paid with, by their number; those paid with money are left out."""
+    query = select(PackUse.order_number, PackUse.units).where(
+        PackUse.order_number.in_(numbers), PackUse.state != "released"
+    )
+    return {number: units for number, units in session.execute(query)}
+
+
 def hold(session: Session, pack_id: int, number: str, units: int) -> None:
     """Take units for an order, or none.
 

@@ -113,7 +113,8 @@ def purchases() -> ResponseReturnValue:
         own = orders.list_own(session, account().id)
         running = packs.of_account(session, account().id)
         titles = packs.titles(session, running)
-    return render_template("checkout/purchases.html", orders=own, packs=running, pack_titles=titles)
+        units = packs.units_of(session, [order.number for order in own])
+    return render_template("checkout/purchases.html", orders=own, packs=running, pack_titles=titles, units=units)
 
 
 @checkout.get("/purchases/<number>")
