@@ -140,7 +140,7 @@ def units_of(session: Session, numbers: list[str]) -> dict[str, int]:
     query = select(PackUse.order_number, PackUse.units).where(
         PackUse.order_number.in_(numbers), PackUse.state != "released"
     )
-    return {number: units for number, units in session.execute(query)}
+    return {row.order_number: row.units for row in session.execute(query)}
 
 
 def hold(session: Session, pack_id: int, number: str, units: int) -> None:
