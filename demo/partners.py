@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from demo.normes import Normes
+from demo.signature import Signature
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Partner(Protocol):
         """Go on from what an earlier run has kept."""
 
 
-PARTNERS: tuple[Callable[[], Partner], ...] = (Normes,)
+PARTNERS: tuple[Callable[[], Partner], ...] = (Normes, Signature)
 """All of them, in the order of the catalogue."""
 
 
