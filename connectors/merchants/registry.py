@@ -133,7 +133,7 @@ def load_merchant(
         listed = ", ".join(missing)
         raise ConnectorBroken(connector, {"fr": f"il manque secrets : {listed}", "en": f"missing secrets: {listed}"})
     base = (base_url or manifest.network.base_url).rstrip("/")
-    hosts, sandbox = _way_to(manifest, urlsplit(base).netloc)
+    hosts, sandbox = _way_to(manifest, base)
     manifest = manifest.model_copy(update={"sandbox": sandbox})
     limits = Timeouts(**manifest.network.timeout)
     http = GuardedClient(hosts, network, limits, manifest.network.max_body)
@@ -143,14 +143,15 @@ def load_merchant(
     return LoadedMerchant(manifest, made(context))
 
 
-def _way_to(manifest: Manifest, host: str) -> tuple[list[str], bool]:
-    """Which hosts are contacted when the interface is at this one, and whether what is sold there is a demonstration."""
+def _way_to(manifest: Manifest, base_url: str) -> tuple[list[str], bool]:
+    """Which hosts are contacted when the interface is there, and whether what is sold there is a demonstration."""
+    host = urlsplit(base_url).netloc
     if host in manifest.network.hosts:
         return manifest.network.hosts, manifest.sandbox
     if host in manifest.network.sandbox_hosts:
         return manifest.network.sandbox_hosts, True
     # Elsewhere there is a gateway of the company's or, on this machine, nobody but a simulator.
-    return [host], manifest.sandbox or is_this_machine(host.partition(":")[0])
+    return [host], manifest.sandbox or is_this_machine(urlsplit(base_url).hostname or "")
 
 
 def _require_site(connector: str, site: Path | None) -> Path:

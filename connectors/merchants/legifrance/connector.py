@@ -58,7 +58,7 @@ class Connector(DeclaredMerchant):
     def read(self, step: str, content: Any, values: Mapping[str, Any]) -> Any:
         """The articles found, the one that was meant, or its text."""
         if step == "suggest":
-            return {"articles": list(_found(content, values["text"]))}
+            return {"articles": _completed(content, values["text"])}
         if step == "quote":
             return {"article": _meant(content, values["input.reference"])}
         return {"article": _article(content, values["quote.ref"])} if step == "fulfil" else content
@@ -85,12 +85,24 @@ def _found(content: Any, typed: str) -> Iterator[dict[str, str]]:
                     yield {"id": ident, "label": label, "title": title, "detail": text(section, "title")}
 
 
-def _meant(content: Any, typed: str) -> dict[str, str]:
-    """The one article that was meant. Raises `Rejected` when there is none, or more than one."""
+def _designated(content: Any, typed: str) -> list[dict[str, str]]:
+    """The articles of the number that was typed; of the code that was, when one has that very title."""
     number, code = parsed(typed)
     found = list(_found(content, typed)) if number else []
-    exact = [each for each in found if folded(each["title"]) == folded(code)]
-    found = exact or found
+    return [each for each in found if folded(each["title"]) == folded(code)] or found
+
+
+def _completed(content: Any, typed: str) -> list[dict[str, str]]:
+    """Completions; what designates one article already is left as it was typed, so that nobody has to pick it."""
+    ours = _designated(content, typed)
+    if len(ours) == 1:
+        return [{**ours[0], "value": typed}]
+    return [{**each, "value": each["label"]} for each in _found(content, typed)]
+
+
+def _meant(content: Any, typed: str) -> dict[str, str]:
+    """The one article that was meant. Raises `Rejected` when there is none, or more than one."""
+    found = _designated(content, typed)
     if not found:
         raise Rejected("no such article", words=NONE, field="reference")
     if len(found) > 1:
