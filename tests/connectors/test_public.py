@@ -30,6 +30,7 @@ from connectors.contract import (
 from connectors.http import Network
 from connectors.kit import gold, prove
 from connectors.merchants import registry
+from connectors.merchants.legifrance.references import day, fields, parsed, plain
 from connectors.merchants.registry import ConnectorBroken, LoadedMerchant, load_merchant
 from demo.companies import COMPANIES
 from demo.entreprises import Entreprises
@@ -354,12 +355,42 @@ def test_library_an_article_as_people_write_it(library):
     assert rows["Article"] == "Article L1221-1 – Code du travail (démonstration)"
     assert (
         rows["Texte"].splitlines()[1]
-        == "Les parties choisissent la forme qu’elles adoptent ; elle peut être numérique."
+        == "Les parties choisissent la forme qu’elles adoptent\N{NO-BREAK SPACE}; elle peut être numérique."
     )
     assert rows["Version en vigueur depuis le"] == "01/05/2008"
     assert rows["Sur Légifrance"] == f"https://www.legifrance.gouv.fr/codes/article_lc/{LAWS[0].id}"
     assert "Jusqu’au" not in rows
     assert "<" not in rows["Texte"]
+
+
+@pytest.mark.parametrize(("typed", "number", "rest"), [
+    ("article L1221-1 du code du travail", "L1221-1", "code du travail"), ("Art. R. *123-4, code de l’urbanisme", "R*123-4", "code de l’urbanisme"),
+    ("code général des impôts, 279-0 bis", "279-0 bis", "code général des impôts"), ("39 duodecies A du CGI", "39 duodecies A", "CGI"),
+    ("l 441-10 Code de commerce", "L441-10", "Code de commerce"), ("article 1er du code civil", "1er", "code civil"),
+    ("44 sexies-0 A", "44 sexies-0 A", ""), ("Article L123-4 du Code de commerce (démonstration)", "L123-4", "Code de commerce (démonstration)"),
+    ("période d’essai", "", "période d’essai"), ("", "", ""), ("D. 1", "D1", ""), ("L.1221-1 – Code du travail.", "L1221-1", "Code du travail"),
+])  # fmt: skip
+def test_library_numbers_as_people_write_them(typed, number, rest):
+    assert parsed(typed) == (number, rest)
+    assert [each["typeChamp"] for each in fields(typed)] == [
+        *(["NUM_ARTICLE"] if number else []),
+        *([("TITLE" if number else "ARTICLE")] if rest else []),
+    ]
+
+
+@pytest.mark.parametrize(("given", "written"), [
+    (1_209_600_000_000, "01/05/2008"), ("2019-04-26", "26/04/2019"), ("2008-05-01T00:00:00.000+0000", "01/05/2008"),
+    (32_472_144_000_000, ""), (None, ""), ("2999-01-01", ""), (10**30, ""), (True, ""), ("demain", ""),
+])  # fmt: skip
+def test_library_dates_as_they_come(given, written):
+    assert day(given) == written
+
+
+def test_library_html_becomes_text_and_nothing_else():
+    said = plain(
+        "<p>Un&nbsp;: <b>gras</b>,\n suite</p><ul><li>a</li><li>b</li></ul><script>x()</script><p></p>1 &lt; 2<br/>fin"
+    )
+    assert said == "Un\N{NO-BREAK SPACE}: gras, suite\na\nb\n1 < 2\nfin"
 
 
 def test_library_the_version_of_today_and_what_is_repealed_later(library):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import html
 import re
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from typing import Any
 
+TIMES = r"(?:bis|ter|quater|quinquies|sexies|septies|octies|nonies|(?:un|duo|ter|quater|quin|sex|sept|octo|novo)?decies|vicies)"
+"""What an article between two others is called by."""
 NUMBER = re.compile(
-    r"(?i)\b(?:art(?:icle)?s?\b\.?\s*)?(?P<number>(?:[LRDA]\s*\.?\s*\*{0,2}\s*)?\d+(?:-\d+)*"
-    r"(?:\s(?:bis|ter|quater|quinquies|sexies|septies|octies|nonies|decies))?)(?![\w-])"
+    r"(?i)\b(?:art(?:icle)?s?\b\.?\s*)?(?P<number>(?:[LRDA]\s*\.?\s*\*{0,2}\s*)?\d+(?:er\b)?(?:-\d+)*"
+    rf"(?:\s{TIMES}(?:-\d+)?\b)?(?:\s(?-i:[A-Z])\b)?)(?![\w-])"
 )
 LETTER = re.compile(r"(?i)^([LRDA])\s*\.?\s*(\*{0,2})\s*(?=\d)")
 EDGES = re.compile(r"(?i)^[\s,;:.–—-]*(?:(?:du|des|de la|de l['’]|de|d['’])\s*)?|[\s,;:.–—-]+$")
+SPACES = re.compile(r"[ \t\f\v]+")
 BLOCKS = {"p", "br", "div", "li", "tr", "ul", "ol", "table", "blockquote"}
 NO_END = 2999
 """The year in which what has no end ends at Légifrance."""
@@ -55,7 +57,8 @@ def plain(text: str) -> str:
     reader = _Text()
     reader.feed(text)
     reader.close()
-    lines = (" ".join(line.split()) for line in "".join(reader.parts).splitlines())
+    # What keeps a sign of punctuation with its word stays.
+    lines = (SPACES.sub(" ", line).strip() for line in "".join(reader.parts).splitlines())
     return "\n".join(line for line in lines if line)
 
 
@@ -63,15 +66,18 @@ class _Text(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
+        self.unread = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.parts += ["\n"] if tag in BLOCKS else []
+        self.unread = tag if tag in {"script", "style"} else self.unread
 
     def handle_endtag(self, tag: str) -> None:
         self.parts += ["\n"] if tag in BLOCKS else []
+        self.unread = "" if tag == self.unread else self.unread
 
     def handle_data(self, data: str) -> None:
-        self.parts.append(html.unescape(data))
+        self.parts += [] if self.unread else [data.replace("\n", " ").replace("\r", " ")]
 
 
 def day(given: Any) -> str:
