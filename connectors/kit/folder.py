@@ -206,6 +206,11 @@ def _complete(stage: Stage) -> None:
             f"fixtures/story.toml : [skip] {unknown[0]} ne peut pas être passé", f"fixtures/story.toml: [skip] {unknown[0]} may not be skipped",
             "Seules les épreuves dites facultatives dans docs/connectors.md peuvent l’être.", "Only those that docs/connectors.md calls optional may be.",
         )  # fmt: skip
+    if "fulfil.key_sent" in fixtures.story.skip and (capabilities.lookup_by_key or capabilities.idempotent != "none"):
+        fail(
+            "fixtures/story.toml : [skip] fulfil.key_sent, alors que [capabilities] promet une clé", "fixtures/story.toml: [skip] fulfil.key_sent, while [capabilities] promises a key",
+            "Seul un marchand sans clé ni recherche (idempotent = « none ») peut passer cette épreuve.", "Only a merchant without key and look-up (idempotent = “none”) may skip this check.",
+        )  # fmt: skip
     short = [name for name, reason in fixtures.story.skip.items() if len(reason.get("fr", "").split()) < 3]
     if short:
         fail(

@@ -103,7 +103,8 @@ class Recorder:
         made: dict[str, Any] = {"method": method, "path": self.cleaned(parts.path)}
         made |= {"query": self.cleaned(query)} if query else {}
         made |= {"headers": headers} if headers else {}
-        return _any_day(made | ({"body": self.cleaned(body)} if body is not None else {}))
+        made |= {"body": self.cleaned(body)} if body is not None else {}
+        return {name: _any_day(part) for name, part in made.items()}
 
     def _answer(self, step: str, answer: Answer) -> dict[str, Any]:
         made: dict[str, Any] = {"status": answer.status} if answer.status != 200 else {}

@@ -184,6 +184,14 @@ def test_only_what_is_free_may_be_called_a_read(made):
     assert found["fulfil.key_sent"] == "idempotent = “read” and a price of 360 cents"
 
 
+def test_who_promises_a_key_may_not_leave_it_out(made):
+    edit(
+        made / "fixtures/story.toml",
+        ('# [skip]\n# "price.changed"', '[skip]\n"fulfil.key_sent" = "it has no field for it"\n# "price.changed"'),
+    )
+    assert "promises a key" in failures(made)["fixtures.complete"]
+
+
 def test_only_who_sells_nothing_under_vat_has_no_number(made):
     edit(made / "connector.toml", ("FR44732829320", ""))
     assert set(failures(made)) == {"manifest.identity"}
