@@ -25,7 +25,7 @@ connector = "legifrance"
 base_url = "{url}{root}"
 secrets = {{client_id = "{client_id}", client_secret = "{client_secret}"}}
 """
-FAULTS = ("down", "busy", "garbage", "cut", "another_article", "gone", "empty")
+FAULTS = ("down", "busy", "garbage", "cut", "another_article", "gone", "empty", "loose")
 TYPES = {"EXACTE", "TOUS_LES_MOTS_DANS_UN_CHAMP", "UN_DES_MOTS"}
 
 
@@ -110,7 +110,7 @@ def _application(library: Legifrance) -> Flask:
         asked = request.get_json()
         if wrong := _fault_of(asked):
             return jsonify(status=400, error="Bad Request", message=wrong), 400
-        found = [] if library.fault == "empty" else _found(asked["recherche"])
+        found = [] if library.fault == "empty" else _found(asked["recherche"], loosely=library.fault == "loose")
         return jsonify(
             executionTime=12, totalResultNumber=len(found), results=_results(found), typePagination="ARTICLE"
         )
@@ -155,11 +155,15 @@ def _fault_of(asked: Any) -> str:
     return ""
 
 
-def _found(search: Mapping[str, Any]) -> list[Law]:
+def _found(search: Mapping[str, Any], *, loosely: bool) -> list[Law]:
     at = next(each["singleDate"] for each in search["filtres"] if each["facette"] == "DATE_VERSION")
     now = datetime.combine(date.fromisoformat(at), time(), UTC)
     in_force = [law for law in LAWS if law.since <= now < law.until]
-    return [law for law in in_force if all(_fits(law, field) for field in search["champs"])][: search["pageSize"]]
+    return [
+        law
+        for law in in_force
+        if all(_fits(law, field) for field in search["champs"] if not (loosely and field["typeChamp"] == "TITLE"))
+    ][: search["pageSize"]]
 
 
 def _fits(law: Law, field: Mapping[str, Any]) -> bool:

@@ -418,6 +418,15 @@ def test_library_a_number_of_several_codes_is_asked_back(library):
         assert refused.value.field == "reference"
 
 
+def test_library_an_article_of_another_code_is_not_what_was_meant(library):
+    connector = load(library).connector
+    library.break_("loose")
+    with pytest.raises(Rejected):
+        ask(connector, "texte", reference="L1221-1 du code civil")
+    assert ask(connector, "texte", reference="L123-4 du Code de commerce").ref == LAWS[7].id
+    assert ask(connector, "texte", reference="l1221-1 CODE DU TRAVAIL").ref == LAWS[0].id
+
+
 def test_library_completes_by_number_code_and_words(library):
     connector = load(library).connector
     # What designates one article is not asked to be picked.

@@ -86,10 +86,12 @@ def _found(content: Any, typed: str) -> Iterator[dict[str, str]]:
 
 
 def _designated(content: Any, typed: str) -> list[dict[str, str]]:
-    """The articles of the number that was typed; of the code that was, when one has that very title."""
+    """The articles of the number and the code that were typed; a code of that very title comes before all others."""
     number, code = parsed(typed)
     found = list(_found(content, typed)) if number else []
-    return [each for each in found if folded(each["title"]) == folded(code)] or found
+    # However widely Légifrance searches: an article of another code is not what was meant.
+    ours = [each for each in found if all(word in folded(each["title"]) for word in folded(code).split())]
+    return [each for each in ours if folded(each["title"]) == folded(code)] or ours
 
 
 def _completed(content: Any, typed: str) -> list[dict[str, str]]:

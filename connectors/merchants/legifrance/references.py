@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from typing import Any
@@ -48,8 +49,9 @@ def fields(typed: str) -> list[dict[str, Any]]:
 
 
 def folded(title: str) -> str:
-    """A title as it is compared: without case, and without what stands in brackets."""
-    return " ".join(re.sub(r"\(.*?\)", " ", title).casefold().replace("’", "'").split())
+    """A title as it is compared: without accents and case, and without what stands in brackets."""
+    bare = unicodedata.normalize("NFKD", re.sub(r"\(.*?\)", " ", title).replace("’", "'"))
+    return " ".join("".join(sign for sign in bare if not unicodedata.combining(sign)).casefold().split())
 
 
 def plain(text: str) -> str:
