@@ -255,7 +255,7 @@ class GuardedClient:
         host = (parts.hostname or "").lower()
         if address.removesuffix(":443") not in self.hosts:
             raise ContractBroken(f"{host or url!r} is not among the hosts of this connector")
-        if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(host)):
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_this_machine(host)):
             raise ContractBroken(f"{parts.scheme}://{host}: only https leaves this machine")
 
 
@@ -274,7 +274,8 @@ def _tell(breaker: Breaker, response: httpx2.Response) -> None:
         breaker.answered()
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a host's name is the loopback's."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -57,6 +57,8 @@ class NetworkTable(Table):
 
     base_url: str = Field(pattern=r"^https://")
     hosts: list[str] = Field(min_length=1)
+    sandbox_hosts: list[str] = []
+    """The merchant's own test system: contacted when `base_url` is set to one of them, and shown as a demonstration."""
     timeout: dict[Literal["connect", "read", "total"], float] = {}
     max_body: int = Field(20_000_000, gt=0, le=200_000_000)
 
@@ -81,10 +83,13 @@ class Auth(Table):
 
 
 class Capabilities(Table):
-    """What the merchant can do. `idempotent = "none"` means that nothing is ever repeated automatically."""
+    """What the merchant can do. `idempotent = "none"` means that nothing is ever repeated automatically.
+
+    `read` is for what costs nothing and orders nothing: an answer that is lost is asked for again.
+    """
 
     lookup_by_key: bool = True
-    idempotent: Literal["key", "client_reference", "none"] = "none"
+    idempotent: Literal["key", "client_reference", "read", "none"] = "none"
     asynchronous: bool = False
     suggest: bool = False
 

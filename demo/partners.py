@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from demo.entreprises import Entreprises
+from demo.legifrance import Legifrance
 from demo.normes import Normes
+from demo.pappers import Pappers
 from demo.signature import Signature
 
 
@@ -51,7 +54,13 @@ class Partner(Protocol):
         """Go on from what an earlier run has kept."""
 
 
-PARTNERS: tuple[Callable[[], Partner], ...] = (Normes, Signature)
+PARTNERS: tuple[Callable[[], Partner], ...] = (
+    Normes,
+    Pappers,
+    Entreprises,
+    Legifrance,
+    Signature,
+)
 """All of them, in the order of the catalogue."""
 
 

@@ -135,7 +135,8 @@ class MerchantSection(Section):
     base_url: str = ""
     secrets: dict[str, SecretStr] = {}
     manifest: str = ""
-    """Who sells, for a connector that speaks a protocol: a `connector.toml` of this site, relative to this file."""
+    """A `connector.toml` of this site, relative to this file: who sells, for a connector that speaks a protocol, or
+    the terms of the site's own contract, where a connector's README says so."""
 
     @field_validator("base_url")
     @classmethod

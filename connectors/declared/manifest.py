@@ -119,11 +119,19 @@ class Paging(Table):
 
 
 class ListRequest(Request):
-    """`[list]`: the offers."""
+    """`[list]`: the offers, asked for or, of a merchant that has no catalogue to ask, written down in `offers`."""
 
+    path: str = Field("", pattern=r"^(/[^?#]*)?$")
+    offers: list[dict[str, Any]] = Field(default_factory=list)
     items: str = ""
     paging: Paging | None = None
     map: dict[str, Place]
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ListRequest:
+        if bool(self.path) == bool(self.offers) or (self.offers and (self.items or self.paging)):
+            raise ValueError("give path, where the offers are listed, or offers themselves: one of the two")
+        return self
 
 
 class QuoteRequest(Request):
@@ -211,6 +219,8 @@ class DeclaredManifest(Manifest):
     lookup: ItemsRequest | None = None
     status: Request | None = None
     orders: ItemsRequest | None = None
+    check: Request | None = None
+    """Asked besides the catalogue when credentials are tried; nothing is bought by it."""
 
     @model_validator(mode="after")
     def _names_are_known(self) -> DeclaredManifest:
@@ -218,12 +228,12 @@ class DeclaredManifest(Manifest):
         known: Mapping[str, frozenset[str]] = {
             "list": frozenset(), "suggest": frozenset({"text", "offer.id"}), "quote": inputs | BUYER | {"offer.id"},
             "fulfil": inputs | ORDER, "lookup": frozenset({"key"}), "status": frozenset({"order"}),
-            "orders": frozenset({"since", "since_date"}),
+            "orders": frozenset({"since", "since_date"}), "check": frozenset(),
         }  # fmt: skip
         for table, allowed in known.items():
             request: Request | None = getattr(self, "listing" if table == "list" else table)
             try:
-                unknown = set(request.wanted()) - allowed if request else set()
+                unknown = set(request.wanted()) - allowed - {"today"} if request else set()
             except TemplateError as error:
                 raise ValueError(f"[{table}] {error}") from None
             if request and table in MUST and MUST[table] not in set(request.wanted()):
@@ -253,7 +263,7 @@ class DeclaredManifest(Manifest):
             raise ValueError("[lookup] key is missing: in a list, only its key tells whose an order is")
         if (self.lookup or self.status) and not self.order.charged:
             raise ValueError("[order] charged is missing: a look-up must say what was charged")
-        if self.capabilities.idempotent != "none" and "key" not in set(self.fulfil.wanted()):
+        if self.capabilities.idempotent not in {"none", "read"} and "key" not in set(self.fulfil.wanted()):
             raise ValueError(
                 "[fulfil] never sends {key}, so a repeat could order twice: capabilities.idempotent is none"
             )

@@ -1,7 +1,7 @@
 """A merchant that is described, not programmed: its `connector.toml` says what is sent and where answers are read.
 
 A folder may add a `connector.py` whose `Connector` inherits `DeclaredMerchant`, for the one thing no
-manifest can say.
+manifest can say: mostly `prepare`, before a request is filled in, or `read`, before an answer is.
 """
 
 from __future__ import annotations
@@ -12,16 +12,13 @@ from typing import Any, BinaryIO, NoReturn, cast
 from urllib.parse import urljoin, urlsplit
 
 from connectors.contract import (
-    DELIVERED,
     AuthFailed,
     BookLine,
     Buyer,
     ConnectorError,
-    Context,
     ContractBroken,
     Document,
     Listed,
-    MerchantConnector,
     NotDone,
     NotFound,
     NotOffered,
@@ -35,25 +32,20 @@ from connectors.contract import (
     Unfit,
     Unknown,
 )
-from connectors.declared import reading, templates
-from connectors.declared.manifest import DeclaredManifest, ItemsRequest, QuoteRequest, Request
+from connectors.declared import reading
+from connectors.declared.manifest import ItemsRequest, QuoteRequest, Request
 from connectors.declared.paths import find, items, need, text, words
-from connectors.declared.signing import Signer
+from connectors.declared.speaking import Speaker
 from connectors.http import Answer, Download
-from connectors.merchants.answers import decimal_text, problem, success, whole
+from connectors.merchants.answers import decimal_text, problem, require_success, success, whole
 
 MOST_PAGES = 10_000
 LONGEST_REASON = 300
 LONGEST_ID = 64
 
 
-class DeclaredMerchant(MerchantConnector):
+class DeclaredMerchant(Speaker):
     """Everything a merchant does, read from its manifest."""
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.manifest = DeclaredManifest.model_validate(dict(context.manifest))
-        self.signer = Signer(self.manifest.auth, context)
 
     # --- The contract -----------------------------------------------------------------------------
 
@@ -72,8 +64,9 @@ class DeclaredMerchant(MerchantConnector):
         asked = self.manifest.suggest
         if asked is None:
             return []
-        content = success(self._send(asked, {"text": text, "offer.id": offer_id}))
-        return [_suggestion(item, asked) for item in items(content, asked.items)[:10]]
+        values = {"text": text, "offer.id": offer_id}
+        content = self.read("suggest", success(self._send("suggest", asked, values)), values)
+        return [reading.suggestion(item, asked) for item in items(content, asked.items)[:10]]
 
     def quote(self, offer_id: str, inputs: Mapping[str, str], buyer: Buyer) -> Quote:
         """The price of `[quote]`, binding until its end or for `valid_s`."""
@@ -84,10 +77,11 @@ class DeclaredMerchant(MerchantConnector):
             "buyer.cost_centre": buyer.cost_centre,
             "buyer.licence": buyer.licence,
         }
-        answer = self._send(asked, {**self._inputs(offer_id, inputs), **about})
+        values = {**self._inputs(offer_id, inputs), **about}
+        answer = self._send("quote", asked, values)
         if asked.errors.get(str(answer.status)) in {"rejected", "not_found"}:
             self._reject(answer)
-        return self._quote(success(answer), asked, offer_id)
+        return self._quote(self.read("quote", success(answer), values), asked, offer_id)
 
     def fulfil(self, quote: Quote, key: str, po_number: str, max_gross_cents: int) -> Outcome:
         """Order by `[fulfil]` under the key."""
@@ -95,23 +89,25 @@ class DeclaredMerchant(MerchantConnector):
             **self._inputs(quote.offer_id, quote.inputs), "quote.ref": quote.ref, "key": key, "po": po_number,
             "max": decimal_text(max_gross_cents), "max_cents": max_gross_cents,
         }  # fmt: skip
-        answer = self._send(self.manifest.fulfil, values)
+        answer = self._send("fulfil", self.manifest.fulfil, values)
         meaning, _, where = self.manifest.fulfil.errors.get(str(answer.status), "").partition(":")
         if meaning == "rejected":
             return NotDone("rejected", self._words(answer))
         if meaning == "price_changed":
             return self._price_changed(answer, where, quote)
-        return self._outcome(answer, self.manifest.fulfil, quote.gross_cents)
+        return self._outcome("fulfil", answer, self.manifest.fulfil, values, quote.gross_cents)
 
     def lookup(self, key: str) -> Outcome | NotFound:
         """What `[lookup]` knows of the key."""
         asked = self.manifest.lookup
+        if asked is None and self.manifest.capabilities.idempotent == "read":
+            return NotFound()
         if asked is None:
             return Unknown("this merchant cannot be asked what became of a key")
-        answer = self._send(asked, {"key": key})
+        answer = self._send("lookup", asked, {"key": key})
         if asked.errors.get(str(answer.status)) == "not_found":
             return NotFound()
-        content = success(answer)
+        content = self.read("lookup", success(answer), {"key": key})
         if not asked.items:
             return self._known(self._order_in(content, asked), key, asked)
         # What stands in a list is mostly bare, whatever a single order is wrapped in.
@@ -126,7 +122,8 @@ class DeclaredMerchant(MerchantConnector):
         asked = self.manifest.status
         if asked is None:
             return Unknown("this merchant cannot be asked where an order stands")
-        return self._outcome(self._send(asked, {"order": order_ref}), asked, None)
+        values = {"order": order_ref}
+        return self._outcome("status", self._send("status", asked, values), asked, values, None)
 
     def list_orders(self, since: datetime) -> Iterator[BookLine]:
         """The merchant's own book by `[orders]`. Raises `NotOffered` when it has none."""
@@ -135,9 +132,9 @@ class DeclaredMerchant(MerchantConnector):
             raise NotOffered
         at = since.astimezone(UTC)
         values = {"since": at.strftime("%Y-%m-%dT%H:%M:%SZ"), "since_date": at.date().isoformat()}
-        content = success(self._send(asked, values))
+        content = self.read("orders", success(self._send("orders", asked, values)), values)
         for item in items(content, asked.items):
-            yield self._book_line(item, asked)
+            yield reading.book_line(item, asked, self.manifest.amounts, self.manifest.order.states)
 
     def fetch(self, document: Document, into: BinaryIO) -> Download:
         """A document; credentials go to the merchant's own host, and to no other that it may use."""
@@ -149,8 +146,10 @@ class DeclaredMerchant(MerchantConnector):
             return self.context.http.download(document.url, into, headers=self.signer.headers(fresh=True))
 
     def check(self) -> list[Problem]:
-        """Sign in and read the first page of the catalogue."""
+        """Sign in, ask what `[check]` asks, and read the first page of the catalogue."""
         try:
+            if self.manifest.check:
+                require_success(self._send("check", self.manifest.check, {}))
             next(self.list_offers(), None)
         except ConnectorError as error:
             return [problem(error)]
@@ -158,30 +157,16 @@ class DeclaredMerchant(MerchantConnector):
 
     # --- Sending ----------------------------------------------------------------------------------
 
-    def _send(self, asked: Request, values: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> Answer:
-        """One request; a refusal of our credentials was not carried out, so it is repeated once with fresh ones."""
-        content: dict[str, Any] = {} if asked.body is None else {"json": templates.in_body(asked.body, values)}
-        query = {name: templates.in_text(value, values) for name, value in asked.query.items()}
-        content["params"] = {**query, **(more or {}), **self.signer.query()} or None
-        headers = {name: templates.in_header(value, values) for name, value in asked.headers.items()}
-        url = self.context.base_url + templates.in_path(asked.path, values)
-        return self._signed(asked.method, url, headers, content)
-
-    def _signed(self, method: str, url: str, headers: Mapping[str, str], content: dict[str, Any]) -> Answer:
-        for fresh in (False, True):
-            signed = {"Accept": "application/json", **self.signer.headers(fresh=fresh), **headers}
-            answer = self.context.http.request(method, url, headers=signed, **content)
-            if answer.status != 401:
-                return answer
-        return answer
-
     def _pages(self) -> Iterator[Any]:
         asked, paging = self.manifest.listing, self.manifest.listing.paging
+        if asked.offers:
+            yield self.read("list", asked.offers, {})
+            return
         more: dict[str, Any] = {paging.into: 1} if paging and paging.kind == "page" else {}
         seen: set[str] = set()
-        answer = self._send(asked, {}, more)
+        answer = self._send("list", asked, {}, more)
         while True:
-            content = success(answer)
+            content = self.read("list", success(answer), {})
             yield content
             going_on = self._next(content, len(seen) + 2)
             if not going_on:
@@ -195,7 +180,7 @@ class DeclaredMerchant(MerchantConnector):
                     raise ContractBroken("the next page is on another host")
                 answer = self._signed("GET", url, {}, {"params": self.signer.query() or None})
             elif paging:
-                answer = self._send(asked, {}, {paging.into: going_on})
+                answer = self._send("list", asked, {}, {paging.into: going_on})
 
     def _next(self, content: Any, page: int) -> str:
         paging = self.manifest.listing.paging
@@ -234,7 +219,9 @@ class DeclaredMerchant(MerchantConnector):
             **reading.price(content, places, self.manifest.amounts),
         )  # fmt: skip
 
-    def _outcome(self, answer: Answer, asked: Request, agreed_cents: int | None) -> Outcome:
+    def _outcome(
+        self, step: str, answer: Answer, asked: Request, values: Mapping[str, Any], agreed_cents: int | None
+    ) -> Outcome:
         if answer.status in {401, 403}:
             raise AuthFailed(f"status {answer.status}")
         if asked.errors.get(str(answer.status)) == "wait":
@@ -242,7 +229,7 @@ class DeclaredMerchant(MerchantConnector):
         if answer.status not in {200, 201, 202}:
             return Unknown(answer.summary, answer.retry_after_s)
         try:
-            return self._read(self._order_in(answer.json(), asked), agreed_cents)
+            return self._read(self._order_in(self.read(step, answer.json(), values), asked), agreed_cents)
         except ContractBroken as error:
             return Unknown(f"the answer cannot be read: {error.detail}"[:LONGEST_REASON])
 
@@ -265,16 +252,6 @@ class DeclaredMerchant(MerchantConnector):
         except ContractBroken as error:
             return Unknown(f"status {answer.status}: {error.detail}"[:LONGEST_REASON])
 
-    def _book_line(self, item: Any, asked: ItemsRequest) -> BookLine:
-        places = asked.map
-        said = text(item, reading.path(places, "state"))
-        return BookLine(
-            reference=text(item, reading.path(places, "reference")), key=text(item, reading.path(places, "key")),
-            gross_cents=whole(need(item, reading.path(places, "gross")), reading.UNITS[self.manifest.amounts.unit]),
-            currency=text(item, reading.path(places, "currency")).upper() if "currency" in places else "EUR",
-            state=DELIVERED if self.manifest.order.states.get(said) == "done" else said, at=reading.instant(item, reading.path(places, "at")),
-        )  # fmt: skip
-
     def _reject(self, answer: Answer) -> NoReturn:
         where = self.manifest.refusal.field
         field = text(_json(answer), where) if where else ""
@@ -290,9 +267,3 @@ def _json(answer: Answer) -> Any:
         return answer.json()
     except ContractBroken:
         return {}
-
-
-def _suggestion(item: Any, asked: ItemsRequest) -> Suggestion:
-    places = asked.map
-    detail = text(item, reading.path(places, "detail")) if "detail" in places else ""
-    return Suggestion(text(item, reading.path(places, "value")), text(item, reading.path(places, "label")), detail)

@@ -9,7 +9,9 @@ from typing import Any
 from urllib.parse import urljoin
 
 from connectors.contract import (
+    DELIVERED,
     Access,
+    BookLine,
     ContractBroken,
     Data,
     Delivery,
@@ -20,10 +22,11 @@ from connectors.contract import (
     NotDone,
     Outcome,
     Pending,
+    Suggestion,
     Unknown,
     Words,
 )
-from connectors.declared.manifest import Amounts, OrderTable
+from connectors.declared.manifest import Amounts, ItemsRequest, OrderTable
 from connectors.declared.paths import Place, find, need, text, words
 from connectors.merchants.answers import whole
 
@@ -60,6 +63,25 @@ def sold_as(content: Any, places: Mapping[str, Place]) -> dict[str, Any]:
         "pricing": said.get("pricing") or "act", "term": said.get("term", ""),
         "units": whole(said.get("units") or 0, 1), "packs": tuple(said.get("packs", "").replace(",", " ").split()),
     }  # fmt: skip
+
+
+def suggestion(item: Any, asked: ItemsRequest) -> Suggestion:
+    """One completion."""
+    places = asked.map
+    detail = text(item, path(places, "detail")) if "detail" in places else ""
+    return Suggestion(text(item, path(places, "value")), text(item, path(places, "label")), detail)
+
+
+def book_line(item: Any, asked: ItemsRequest, amounts: Amounts, states: Mapping[str, str]) -> BookLine:
+    """One line of the merchant's own book. Raises `ContractBroken`."""
+    places = asked.map
+    said = text(item, path(places, "state"))
+    return BookLine(
+        reference=text(item, path(places, "reference")), key=text(item, path(places, "key")),
+        gross_cents=whole(need(item, path(places, "gross")), UNITS[amounts.unit]),
+        currency=text(item, path(places, "currency")).upper() if "currency" in places else "EUR",
+        state=DELIVERED if states.get(said) == "done" else said, at=instant(item, path(places, "at")),
+    )  # fmt: skip
 
 
 def _share(cents: int, part: int, whole_of: int) -> int:

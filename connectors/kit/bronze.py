@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from connectors.contract import Input, Offer, Rejected, Removed, State
 from connectors.declared.manifest import REPEATED_TWICE
 from connectors.kit.checks import check, fail, skip
-from connectors.kit.stage import Stage, attempt, quoted
+from connectors.kit.stage import Stage, attempt, listed, quoted
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 MARKUP = re.compile(r"<[A-Za-z!/]")
@@ -22,11 +22,6 @@ SHIPPED = re.compile(
 LOOKS_AROUND = re.compile(r"\\[1-9]|\(\?[=!<P]")
 JUNK = ("\x00", "<script>", "../../etc/passwd", "é" * 300)
 MANIFEST = ("Corrigez [list] ou ce que lit le connecteur.", "Correct [list], or what the connector reads.")
-
-
-def listed(stage: Stage) -> list[Offer]:
-    """The offers of a new connector. Raises what the connector raises."""
-    return [item for item in stage.connector().list_offers() if isinstance(item, Offer)]
 
 
 def price_fault(priced: Any) -> str:

@@ -13,7 +13,7 @@ from stdnum.fr import siren as siren_number
 from stdnum.fr import tva
 
 from connectors.kit.checks import CHECKS, check, fail, skip
-from connectors.kit.stage import Stage
+from connectors.kit.stage import Stage, listed
 from connectors.kit.story import FixturesError, read_fixtures
 from connectors.merchants.registry import ConnectorBroken, read_connector, read_folder
 
@@ -79,6 +79,9 @@ def _identity(stage: Stage) -> None:
             f"le SIREN « {siren} » n’est pas valable", f"the SIREN “{siren}” is not valid",
             "Écrivez ses neuf chiffres dans [merchant] siren.", "Write its nine digits in [merchant] siren.",
         )  # fmt: skip
+    if not vat and not any(offer.vat_rate_bp for offer in listed(stage)):
+        # A public body that sells nothing under VAT has no number to show.
+        return
     if not tva.is_valid(vat) or not vat.endswith(siren):
         fail(
             f"le numéro de TVA « {vat} » n’est pas valable, ou n’est pas celui du SIREN {siren}",
@@ -190,7 +193,8 @@ def _complete(stage: Stage) -> None:
     except FixturesError as error:
         fail(error.words["fr"], error.words["en"], *remedy)
     capabilities, steps = stage.manifest.capabilities, {exchange.step for exchange in fixtures.exchanges}
-    needed = ["list", "quote", "fulfil"] + (["lookup", "lookup-none"] if capabilities.lookup_by_key else [])
+    needed = (["list"] if stage.is_asked_for_offers else []) + ["quote", "fulfil"]
+    needed += ["lookup", "lookup-none"] if capabilities.lookup_by_key else []
     needed += ["sign-in"] if stage.manifest.auth.kind in {"login_token", "oauth2_client"} else []
     missing = [f"{step}.json" for step in needed if step not in steps]
     if missing:
@@ -201,6 +205,11 @@ def _complete(stage: Stage) -> None:
         fail(
             f"fixtures/story.toml : [skip] {unknown[0]} ne peut pas être passé", f"fixtures/story.toml: [skip] {unknown[0]} may not be skipped",
             "Seules les épreuves dites facultatives dans docs/connectors.md peuvent l’être.", "Only those that docs/connectors.md calls optional may be.",
+        )  # fmt: skip
+    if "fulfil.key_sent" in fixtures.story.skip and (capabilities.lookup_by_key or capabilities.idempotent != "none"):
+        fail(
+            "fixtures/story.toml : [skip] fulfil.key_sent, alors que [capabilities] promet une clé", "fixtures/story.toml: [skip] fulfil.key_sent, while [capabilities] promises a key",
+            "Seul un marchand sans clé ni recherche (idempotent = « none ») peut passer cette épreuve.", "Only a merchant without key and look-up (idempotent = “none”) may skip this check.",
         )  # fmt: skip
     short = [name for name, reason in fixtures.story.skip.items() if len(reason.get("fr", "").split()) < 3]
     if short:

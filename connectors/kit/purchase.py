@@ -6,10 +6,10 @@ import hashlib
 import io
 from datetime import UTC, datetime, timedelta
 
-from connectors.contract import Document, Done, NotDone, Pending
-from connectors.kit.bronze import listed, price_fault, type_fault
+from connectors.contract import Document, Done, NotDone, Offer, Pending, Quote
+from connectors.kit.bronze import price_fault, type_fault
 from connectors.kit.checks import check, fail, skip
-from connectors.kit.stage import KEY, OTHER_KEY, PO_NUMBER, Stage, attempt, order, quoted
+from connectors.kit.stage import KEY, OTHER_KEY, PO_NUMBER, Stage, attempt, listed, order, quoted
 from connectors.kit.tour import look_around, slow_order, tour
 
 MAGIC = {
@@ -77,9 +77,16 @@ def _done(stage: Stage) -> None:
     "bronze",
     "La clé et le numéro de commande partent avec la commande",
     "The key and the order number leave with the order",
+    may_skip=True,
 )
 def _key_sent(stage: Stage) -> None:
     connector = stage.connector()
+    if stage.manifest.capabilities.idempotent == "read":
+        _require_free(stage)
+        skip(
+            "lire ne commande rien : il n’y a ni clé ni numéro de commande à envoyer",
+            "reading orders nothing: there is neither a key nor an order number to send",
+        )
     order(connector, quoted(connector, stage.fixtures.story.buy))
     sent = [item.asked for item in stage.merchant.received if item.step.startswith("fulfil")]
     said = " ".join(f"{each.target} {sorted(each.headers.items())} {each.body.decode()}" for each in sent)
@@ -92,6 +99,17 @@ def _key_sent(stage: Stage) -> None:
         )  # fmt: skip
 
 
+def _require_free(stage: Stage) -> None:
+    """What may be read again whenever an answer is lost costs nothing, in the list and in the quote."""
+    priced: list[Offer | Quote] = [*listed(stage), quoted(stage.connector(), stage.fixtures.story.buy)]
+    if dear := [each.gross_cents for each in priced if each.gross_cents]:
+        fail(
+            f"idempotent = « read » et un prix de {dear[0]} centimes", f"idempotent = “read” and a price of {dear[0]} cents",
+            "« read » est pour ce qui est gratuit ; ce qui est payé est commandé sous une clé, ou jamais répété (« none »).",
+            "“read” is for what is free; what is paid for is ordered under a key, or never repeated (“none”).",
+        )  # fmt: skip
+
+
 @check(
     "fulfil.same_key",
     "bronze",
@@ -101,6 +119,11 @@ def _key_sent(stage: Stage) -> None:
 def _same_key(stage: Stage) -> None:
     if stage.manifest.capabilities.idempotent == "none":
         skip("idempotent = « none » : le portail ne répète rien", "idempotent = “none”: the portal repeats nothing")
+    if stage.manifest.capabilities.idempotent == "read":
+        skip(
+            "idempotent = « read » : lire deux fois ne commande rien",
+            "idempotent = “read”: reading twice orders nothing",
+        )
     connector = stage.connector()
     quote = quoted(connector, stage.fixtures.story.buy)
     first, second = order(connector, quote), order(connector, quote)

@@ -103,7 +103,8 @@ class Recorder:
         made: dict[str, Any] = {"method": method, "path": self.cleaned(parts.path)}
         made |= {"query": self.cleaned(query)} if query else {}
         made |= {"headers": headers} if headers else {}
-        return made | ({"body": self.cleaned(body)} if body is not None else {})
+        made |= {"body": self.cleaned(body)} if body is not None else {}
+        return {name: _any_day(part) for name, part in made.items()}
 
     def _answer(self, step: str, answer: Answer) -> dict[str, Any]:
         made: dict[str, Any] = {"status": answer.status} if answer.status != 200 else {}
@@ -111,6 +112,8 @@ class Recorder:
             content = json.loads(answer.body)
         except ValueError:
             media_type = answer.headers.get("content-type", "")
+            if media_type.startswith("text/plain"):
+                return made | {"text": self.cleaned(answer.body.decode("utf-8", "replace"))}
             name = f"{step}-{len(self.kept.get(step, []))}{ENDINGS.get(media_type, '.bin')}"
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / name).write_bytes(answer.body)
@@ -174,6 +177,11 @@ def record(connector: MerchantConnector, recorder: Recorder, story: Story, key: 
     ]
     recorder.names |= {each: each for each in typed if PHONE.fullmatch(each)}
     recorder.names[po_number] = "{po}"
+    manifest = connector.context.manifest
+    written = bool(manifest.get("list", {}).get("offers"))
+    if written and manifest.get("check"):
+        recorder.step = "check"
+        connector.check()
     recorder.step = "list"
     list(connector.list_offers())
     if story.suggest:
@@ -201,12 +209,13 @@ def _buy(
     recorder.names = {key: "{key}", **recorder.names}
     recorder.step = "quote"
     quote = quoted(connector, purchase)
-    if not suffix:
+    looks_back = not suffix and connector.context.manifest["capabilities"]["lookup_by_key"]
+    if looks_back:
         recorder.step = "lookup-none"
         attempt(lambda: look_up(connector, key, quote))
     recorder.step = f"fulfil{suffix}"
     said = Said(connector.fulfil(quote, key, po_number, quote.gross_cents))
-    if not suffix:
+    if looks_back:
         _look_back(connector, recorder, key, quote)
     for turn in range(MOST_TURNS):
         if not isinstance(said.value, Pending):
@@ -231,6 +240,15 @@ def _stands_for(found: re.Match[str]) -> str:
     if left > timedelta(days=1):
         return "{later}"
     return "{soon}" if left > timedelta(0) else "{now}" if left > timedelta(hours=-1) else found[0]
+
+
+def _any_day(content: Any) -> Any:
+    """A request of today as it may come on any other day."""
+    if isinstance(content, Mapping):
+        return {name: _any_day(part) for name, part in content.items()}
+    if isinstance(content, list):
+        return [_any_day(part) for part in content]
+    return ANYTHING if content == datetime.now(UTC).date().isoformat() else content
 
 
 def _texts(content: Any) -> list[str]:

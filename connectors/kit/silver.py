@@ -134,6 +134,8 @@ def _own_order(stage: Stage) -> None:
 
 
 def _needs_lookup(stage: Stage) -> None:
+    if stage.manifest.capabilities.idempotent == "read":
+        skip("idempotent = « read » : le portail relit", "idempotent = “read”: the portal reads again")
     if not stage.manifest.capabilities.lookup_by_key:
         skip(
             "lookup_by_key = false : un doute va à un administrateur",

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from connectors.contract import Buyer, ConnectorError, Context, MerchantConnector, Quote, Unavailable, Words
+from connectors.contract import Buyer, ConnectorError, Context, MerchantConnector, Offer, Quote, Unavailable, Words
 from connectors.http import GuardedClient, Timeouts
 from connectors.kit.merchant import ReplayingMerchant
 from connectors.kit.quiet import no_network
@@ -137,6 +137,11 @@ class Stage:
                 "sans exemples utilisables (fixtures.complete)", "no fixtures to use (fixtures.complete)"
             ) from None
 
+    @property
+    def is_asked_for_offers(self) -> bool:
+        """Whether the merchant is asked for its list, which may stand in the manifest instead. Raises `Skipped`."""
+        return not getattr(getattr(self.manifest, "listing", None), "offers", None)
+
     @cached_property
     def secrets(self) -> dict[str, str]:
         """Secrets of no value, which must be seen nowhere but at the merchant's."""
@@ -234,6 +239,11 @@ def quoted(connector: MerchantConnector, purchase: Purchase) -> Quote:
     """A quote as the core hands it back to `fulfil`: with what it was given for. Raises what the connector raises."""
     quote = connector.quote(purchase.offer, purchase.inputs, BUYER)
     return replace(quote, offer_id=purchase.offer, inputs=dict(purchase.inputs))
+
+
+def listed(stage: Stage) -> list[Offer]:
+    """The offers of a new connector. Raises what the connector raises."""
+    return [item for item in stage.connector().list_offers() if isinstance(item, Offer)]
 
 
 def order(connector: MerchantConnector, quote: Quote, key: str = KEY) -> Said:

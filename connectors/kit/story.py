@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 from connectors.contract import Words
 from connectors.manifest import Table
 
-STEPS = ("sign", "list", "suggest", "quote", "fulfil", "lookup", "status", "document", "orders")
+STEPS = ("sign", "check", "list", "suggest", "quote", "fulfil", "lookup", "status", "document", "orders")
 ANYTHING = "{any}"
 
 

@@ -25,7 +25,9 @@ def calls(stage: Stage, connector: MerchantConnector, quote: Quote, ref: str = "
     """Each call by its name, for one purchase; those the connector cannot do are left out."""
     story, capabilities = stage.fixtures.story, stage.manifest.capabilities
     suggest = story.suggest
-    found: dict[str, Callable[[], Any]] = {"list": lambda: list(connector.list_offers())}
+    found: dict[str, Callable[[], Any]] = {}
+    if stage.is_asked_for_offers:
+        found["list"] = lambda: list(connector.list_offers())
     if suggest is not None:
         found["suggest"] = lambda: connector.suggest(suggest.offer, suggest.input, suggest.text)
     found["quote"] = lambda: quoted(connector, story.buy)

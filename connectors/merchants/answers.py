@@ -12,18 +12,19 @@ WAIT = {429, 502, 503, 504}
 
 
 def success(answer: Answer) -> Any:
-    """The JSON of an answer that went well.
+    """The JSON of an answer that went well. Raises like `require_success`, and `ContractBroken` when it is no JSON."""
+    require_success(answer)
+    return answer.json()
 
-    Raises:
-        AuthFailed: 401, 403. Unavailable: 429, 502, 503, 504. ContractBroken: any other status, or no JSON.
-    """
+
+def require_success(answer: Answer) -> None:
+    """Raises `AuthFailed` (401, 403), `Unavailable` (429, 502, 503, 504), `ContractBroken` (anything but 200 and 201)."""
     if answer.status in {401, 403}:
         raise AuthFailed(f"status {answer.status}")
     if answer.status in WAIT:
         raise Unavailable(f"status {answer.status}", retry_after_s=answer.retry_after_s)
     if answer.status not in {200, 201}:
         raise ContractBroken(answer.summary)
-    return answer.json()
 
 
 def whole(text: Any, factor: int = 100) -> int:

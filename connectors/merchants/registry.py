@@ -21,7 +21,7 @@ from connectors.acp.merchant import AcpMerchant
 from connectors.contract import Context, MerchantConnector, Words
 from connectors.declared.manifest import DeclaredManifest
 from connectors.declared.merchant import DeclaredMerchant
-from connectors.http import GuardedClient, Network, Timeouts
+from connectors.http import GuardedClient, Network, Timeouts, is_this_machine
 from connectors.manifest import Manifest, ManifestError, protocol_of, read_manifest
 
 FOLDER = Path(__file__).parent
@@ -59,16 +59,25 @@ def read_connector(connector: str, site: Path | None = None) -> tuple[Manifest, 
     """A connector's manifest and what speaks for it, before anybody has configured it.
 
     Args:
-        site: the site's own manifest, for a protocol; a connector of one merchant brings its own.
+        site: the site's own manifest, for a protocol, or where a contract's own terms stand in it; any other
+            connector of one merchant brings its own.
 
     Raises:
         ConnectorBroken: it does not exist, its manifest is wrong or nowhere, or its code does not load.
     """
-    _require_one_manifest(connector, site)
-    if site:
-        return _read(connector, site, lambda: PROTOCOLS[connector])
+    if connector in PROTOCOLS:
+        return _read(connector, _require_site(connector, site), lambda: PROTOCOLS[connector])
     module, folder = _locate(connector)
-    manifest, made = _read(connector, folder / "connector.toml", lambda: _kind_of(module, folder))
+    spoken = _kind_of(module, folder) if site else None
+    if spoken and not getattr(spoken[1], "site_manifest", False):
+        raise ConnectorBroken(
+            connector,
+            {
+                "fr": "ce connecteur a son propre manifeste : retirez la clé manifest",
+                "en": "this connector has a manifest of its own: remove the key manifest",
+            },
+        )
+    manifest, made = _read(connector, site or folder / "connector.toml", lambda: spoken or _kind_of(module, folder))
     if manifest.id != connector:
         raise ConnectorBroken(
             connector,
@@ -112,8 +121,8 @@ def load_merchant(
 
     Args:
         key: the merchant's name on this site.
-        base_url: replaces the manifest's; its host is then the only one contacted besides.
-        site: the site's own manifest, for a protocol.
+        base_url: replaces the manifest's; a host that the manifest does not name is then the only one contacted.
+        site: the site's own manifest, as for `read_connector`.
 
     Raises:
         ConnectorBroken: it does not exist, its manifest is wrong, its code does not load, or a secret is missing.
@@ -124,7 +133,8 @@ def load_merchant(
         listed = ", ".join(missing)
         raise ConnectorBroken(connector, {"fr": f"il manque secrets : {listed}", "en": f"missing secrets: {listed}"})
     base = (base_url or manifest.network.base_url).rstrip("/")
-    hosts = [urlsplit(base).netloc] if base_url else manifest.network.hosts
+    hosts, sandbox = _way_to(manifest, base)
+    manifest = manifest.model_copy(update={"sandbox": sandbox})
     limits = Timeouts(**manifest.network.timeout)
     http = GuardedClient(hosts, network, limits, manifest.network.max_body)
     context = Context(
@@ -133,8 +143,19 @@ def load_merchant(
     return LoadedMerchant(manifest, made(context))
 
 
-def _require_one_manifest(connector: str, site: Path | None) -> None:
-    if connector in PROTOCOLS and site is None:
+def _way_to(manifest: Manifest, base_url: str) -> tuple[list[str], bool]:
+    """Which hosts are contacted when the interface is there, and whether what is sold there is a demonstration."""
+    host = urlsplit(base_url).netloc
+    if host in manifest.network.hosts:
+        return manifest.network.hosts, manifest.sandbox
+    if host in manifest.network.sandbox_hosts:
+        return manifest.network.sandbox_hosts, True
+    # Elsewhere there is a gateway of the company's or, on this machine, nobody but a simulator.
+    return [host], manifest.sandbox or is_this_machine(urlsplit(base_url).hostname or "")
+
+
+def _require_site(connector: str, site: Path | None) -> Path:
+    if site is None:
         raise ConnectorBroken(
             connector,
             {
@@ -142,21 +163,16 @@ def _require_one_manifest(connector: str, site: Path | None) -> None:
                 "en": "this connector speaks a protocol and does not say who sells: give manifest = “merchant.toml”",
             },
         )
-    if site and connector not in PROTOCOLS:
-        raise ConnectorBroken(
-            connector,
-            {
-                "fr": "ce connecteur a son propre manifeste : retirez la clé manifest",
-                "en": "this connector has a manifest of its own: remove the key manifest",
-            },
-        )
+    return site
 
 
 def _kind_of(module: str, folder: Path) -> Spoken:
     """What its manifest may say and what speaks for it: its own code, a protocol, or the manifest alone."""
     if (folder / "connector.py").exists():
         made = _code_of(module, folder)
-        return next((kind for kind, base in (DECLARED, *PROTOCOLS.values()) if issubclass(made, base)), Manifest), made
+        if issubclass(made, DeclaredMerchant):
+            return made.manifest_kind, made
+        return next((kind for kind, base in PROTOCOLS.values() if issubclass(made, base)), Manifest), made
     return PROTOCOLS.get(protocol_of(folder / "connector.toml"), DECLARED)
 
 

@@ -69,7 +69,7 @@ def fulfil(means: Means, number: str, lease: Lease) -> Wait | Ended | None:
     if not first:
         found = _answer(lambda: merchant.connector.lookup_sent(quote, order.key))
     if isinstance(found, NotFound):
-        if not first and merchant.manifest.capabilities.idempotent == "none":
+        if not first and not _is_harmless(merchant, order):
             found = Unknown("the merchant does not know the key, and a repeat could order twice")
         else:
             if not first:
@@ -130,6 +130,12 @@ def _delivered(session: Session, order: Order, stored: Stored | None, lease: Lea
         packs.open_pack(session, order, outcomes.licence_of(order.outcome or {}))
     charges.want_capture(session, order.number)
     log.info("order_delivered", order=order.number, kind=row.kind)
+
+
+def _is_harmless(merchant: LoadedMerchant, order: Order) -> bool:
+    """Whether the merchant promises that sending the order again makes one order at most; a read only when it is free."""
+    promise = merchant.manifest.capabilities.idempotent
+    return promise in {"key", "client_reference"} or (promise == "read" and order.gross_cents == 0)
 
 
 def _renew(means: Means, lease: Lease) -> None:
