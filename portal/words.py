@@ -165,7 +165,7 @@ REASONS = {
     ),
     "input_date": lazy_gettext("This is not a date. Write it like 31/12/2026."),
     "input_email": lazy_gettext("This is not an e-mail address."),
-    "input_country": lazy_gettext("Write the country's code in two letters, like FR."),
+    "input_country": lazy_gettext("Choose a country of the list."),
     "input_unknown": lazy_gettext("The merchant knows nothing by that name. Check it and try again."),
     "input_choose": lazy_gettext("Choose one of the proposals."),
 }

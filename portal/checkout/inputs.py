@@ -12,6 +12,7 @@ from stdnum.exceptions import ValidationError
 from stdnum.fr import siren, siret
 
 from connectors.contract import Input
+from portal import countries
 from portal.refusals import Reason
 
 
@@ -123,7 +124,7 @@ def _email(text: str) -> str:
 
 
 def _country(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{2}", text):
+    if text.upper() not in countries.codes():
         raise _Wrong("input_country")
     return text.upper()
 
