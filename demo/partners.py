@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from demo.librairie import Librairie
 from demo.normes import Normes
 
 
@@ -50,7 +51,7 @@ class Partner(Protocol):
         """Go on from what an earlier run has kept."""
 
 
-PARTNERS: tuple[Callable[[], Partner], ...] = (Normes,)
+PARTNERS: tuple[Callable[[], Partner], ...] = (Normes, Librairie)
 """All of them, in the order of the catalogue."""
 
 
