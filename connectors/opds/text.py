@@ -38,15 +38,20 @@ class _Reader(HTMLParser):
             self.said.append(data)
 
 
+def _read(text: str) -> str:
+    reader = _Reader()
+    reader.feed(text)
+    reader.close()
+    return "".join(reader.said)
+
+
 def plain(text: Any, longest: int = LONGEST) -> str:
     """Text without its HTML and its superfluous space, cut at a word."""
     if not isinstance(text, str):
         return ""
-    reader = _Reader()
     # Far more than is shown: what comes after is never read.
-    reader.feed(text[: 20 * LONGEST])
-    reader.close()
-    words = " ".join("".join(reader.said).split())
+    text = text[: 20 * LONGEST]
+    words = " ".join((_read(text) if "<" in text or "&" in text else text).split())
     return words if len(words) <= longest else words[:longest].rpartition(" ")[0] + "…"
 
 
