@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import urlsplit
 
 from connectors.contract import ContractBroken, Listed, Offer, State, Unfit
 from connectors.opds import links, publications
@@ -23,7 +22,6 @@ MOST_BARREN = 50
 """So many pages in a row that bring nothing new, and the next will not either."""
 LONGEST_CURSOR = 20_000
 CRAWLABLE = "http://opds-spec.org/crawlable"
-COLLECTIONS = ("publications", "navigation", "groups")
 ELSEWHERE = {
     "self", "alternate", "search", "up", "start", "previous", "prev", "first", "last", "next", "http://opds-spec.org/shelf",
     "http://opds-spec.org/facet", "profile", "help", "register", "logo",
@@ -60,8 +58,7 @@ class Walk:
                 raise ContractBroken(f"the catalogue has more than {MOST_FEEDS} feeds")
             self.visited.add(url)
             chain.add(url)
-            feed = self.wire.read(url)
-            _require_feed(feed, url)
+            feed = self.wire.read_feed(url)
             if url == self.wire.root and (whole := _whole_list(feed, url)) and whole != url:
                 self.todo, url = [], whole
                 continue
@@ -127,12 +124,6 @@ def read(wire: Wire, manifest: OpdsManifest, state: str) -> Iterator[Listed]:
     except (ValueError, TypeError) as error:
         raise ContractBroken("not a place in the catalogue") from error
     return Walk(wire, manifest, todo).read()
-
-
-def _require_feed(feed: Mapping[str, Any], url: str) -> None:
-    found = [name for name in COLLECTIONS if isinstance(feed.get(name), list)]
-    if not found or not isinstance(feed.get("metadata"), dict):
-        raise ContractBroken(f"{urlsplit(url).path[:100]} is no OPDS 2.0 feed: it has none of {', '.join(COLLECTIONS)}")
 
 
 def _whole_list(feed: Mapping[str, Any], url: str) -> str:

@@ -41,6 +41,7 @@ from connectors.opds.links import MEDIA_TYPES, Way
 from connectors.opds.manifest import OpdsManifest, address_of
 from connectors.opds.wire import Gone, Wire, media_of
 
+PUBLICATION = "application/opds-publication+json"
 FREE_BINDS_S = 900
 SHELF_AGAIN_S = 5
 LAST = 300
@@ -156,12 +157,17 @@ class OpdsMerchant(MerchantConnector):
 
     # --- Asking -----------------------------------------------------------------------------------
 
-    def _publication(self, offer_id: str) -> tuple[Mapping[str, Any], str]:
-        """A publication and its address. Raises `Gone` when there is none, `ContractBroken` when it is another."""
+    def _publication(self, offer_id: str, answer: Answer | None = None) -> tuple[Mapping[str, Any], str]:
+        """A publication, read again or from an answer, and its address.
+
+        Raises:
+            Gone: there is none. ContractBroken: it is another. What `Wire.read` raises.
+        """
         url = address_of(self.wire.publication, offer_id)
         if not url:
             raise Gone(f"no offer of this catalogue: {offer_id[:60]!r}")
-        content = self.wire.read(url)
+        content = self.wire.read(url) if answer is None else answer.json()
+        publications.metadata_of(content)
         if publications.name_of(content, url, self.wire.publication) != offer_id:
             raise ContractBroken(f"{offer_id}: what stands there says that it is another publication")
         return content, url
@@ -228,10 +234,10 @@ class OpdsMerchant(MerchantConnector):
         return Unknown("sold, and not at the bookshelf yet", SHELF_AGAIN_S) if isinstance(found, NotFound) else found
 
     def _other_price(self, quote: Quote, answer: Answer) -> Outcome:
-        """Refused for its price: nothing was bought under this reference, nor ever will be. Ask what it costs now."""
+        """Refused for its price: nothing was bought under this reference, nor ever will be. What it costs now, the answer may say."""
         words = refusals.words_of(answer) or refusals.PRICE_CHANGED
         try:
-            content, url = self._publication(quote.offer_id)
+            content, url = self._publication(quote.offer_id, answer if media_of(answer) == PUBLICATION else None)
             now = self._price(content, quote.offer_id, self._way(content, url, quote.inputs), quote.inputs)
         except ConnectorError:
             return NotDone("price_changed", words)

@@ -44,10 +44,11 @@ MAKING: Words = {"fr": "L’éditeur prépare votre exemplaire", "en": "The publ
 
 @dataclass(frozen=True)
 class Entry:
-    """One purchase as the bookshelf has it: the page it stands on, and its content."""
+    """One purchase as the bookshelf has it: the page it stands on, its content, and whether a search has found it."""
 
     page: str
     content: Mapping[str, Any]
+    searched: bool = False
 
     def said(self, scheme: str) -> str:
         """An alternate identifier, by its scheme."""
@@ -72,11 +73,11 @@ def entries(wire: Wire, reference: str = "") -> Iterator[Entry]:
         if len(pages) >= MOST_PAGES:
             raise ContractBroken(f"the bookshelf has more than {MOST_PAGES} pages")
         pages.add(url)
-        page = wire.read(url)
+        page = wire.read_feed(url)
         if reference and not asked:
             asked = True
             if search := _search(page, url, reference):
-                yield from _of(wire.read(search), search)
+                yield from _of(wire.read_feed(search), search, searched=True)
         yield from _of(page, url)
         link = links.first(page, "next")
         if link is None:
@@ -91,13 +92,20 @@ def find(wire: Wire, manifest: OpdsManifest, reference: str, wanted: str, offer:
     Raises like `entries`.
     """
     found: list[Entry] = []
+    others: set[str] = set()
     for entry in entries(wire, reference):
         if found and entry.page != found[0].page:
             break
         if entry.said(REFERENCE) == reference:
             found.append(entry)
+        elif entry.searched:
+            others.add(entry.said(REFERENCE))
+        else:
+            others.discard(entry.said(REFERENCE))
     if len(found) > 1:
         return Unknown(f"{len(found)} purchases stand at the bookshelf under one reference", needs_admin=True)
+    if others and not found:
+        return Unknown("asked for our reference, the bookshelf finds another that it does not show")
     return _outcome(wire, manifest, found[0], reference, wanted, offer) if found else NotFound()
 
 
@@ -157,8 +165,8 @@ def _search(page: Mapping[str, Any], url: str, reference: str) -> str:
     return urljoin(url, template.replace(form[0], f"{form[1]}query={escaped(reference, safe='')}"))
 
 
-def _of(page: Mapping[str, Any], url: str) -> Iterator[Entry]:
+def _of(page: Mapping[str, Any], url: str, *, searched: bool = False) -> Iterator[Entry]:
     given = page.get("publications")
     for content in given if isinstance(given, list) else []:
         metadata_of(content)
-        yield Entry(url, content)
+        yield Entry(url, content, searched)

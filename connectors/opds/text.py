@@ -56,15 +56,16 @@ def plain(text: Any, longest: int = LONGEST) -> str:
 
 
 def words(given: Any, language: str, longest: int = 300) -> Words:
-    """A text or a language map as words: French, or what there is, stands for French too; empty when there is none."""
+    """A text or a language map as words in French and English, what there is standing for what there is not; or empty."""
     texts: dict[str, str] = {}
     for tag, text in given.items() if isinstance(given, dict) else [(language, given)]:
         if said := plain(text, longest):
             texts.setdefault(str(tag).partition("-")[0].lower(), said)
     if not texts:
         return {}
-    known = {tag: text for tag, text in texts.items() if tag in {"fr", "en"}}
-    return {"fr": known.get("fr") or known.get("en") or next(iter(texts.values())), **known}
+    first = next(iter(texts.values()))
+    french = texts.get("fr") or texts.get("en") or first
+    return {"fr": french, "en": texts.get("en") or french}
 
 
 def people(given: Any, most: int = 3) -> list[str]:

@@ -29,6 +29,7 @@ FLOWS = {
     "oauth2_client": "http://opds-spec.org/auth/oauth/client_credentials",
 }
 JSON = {"application/opds+json", "application/opds-publication+json", "application/webpub+json", "application/json"}
+COLLECTIONS = ("publications", "navigation", "groups")
 LINKED = re.compile(r"<([^<>]*)>([^<]*)")
 ACCEPT = "application/opds+json, application/opds-publication+json;q=0.9, application/json;q=0.5"
 SHELF_LIVES_S = 3600
@@ -71,6 +72,16 @@ class Wire:
         if not isinstance(content, dict):
             raise ContractBroken(f"{urlsplit(url).path[:100]} holds no JSON object")
         return content
+
+    def read_feed(self, url: str) -> Mapping[str, Any]:
+        """A feed, with at least one of the collections that make it one. Raises like `read`."""
+        feed = self.read(url)
+        if not isinstance(feed.get("metadata"), dict) or not any(
+            isinstance(feed.get(name), list) for name in COLLECTIONS
+        ):
+            path = urlsplit(url).path[:100]
+            raise ContractBroken(f"{path} is no OPDS 2.0 feed: it has none of {', '.join(COLLECTIONS)}")
+        return feed
 
     def get(self, url: str, headers: Mapping[str, str]) -> Answer:
         """One exchange, signed in, and once more with a new token after a 401: what was refused has not been done.

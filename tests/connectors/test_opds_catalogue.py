@@ -75,6 +75,8 @@ class Pages:
         made = self.pages[url.removeprefix(BASE)]
         return made() if callable(made) else made
 
+    read_feed = read
+
     def is_own(self, url: str) -> bool:
         """Ours."""
         return url.startswith(BASE)
@@ -392,7 +394,8 @@ def test_html_is_taken_off(given, said):
 
 
 def test_a_language_map_without_french_stands_for_it():
-    assert words({"de": "Buch"}, "fr") == {"fr": "Buch"}
+    assert words({"de": "Buch"}, "fr") == {"fr": "Buch", "en": "Buch"}
+    assert words("Livre", "fr") == {"fr": "Livre", "en": "Livre"}
     assert words({"de": "Buch", "en": "Book"}, "fr") == {"fr": "Book", "en": "Book"}
     assert words("Book", "en") == {"fr": "Book", "en": "Book"}
     assert words(["Book"], "en") == {}
