@@ -95,7 +95,7 @@ def _books() -> list[Book]:
             number = len(made)
             cents = 990 + 250 * (number % 9)
             prices = ({"epub": cents, "pdf": cents}, {"epub": cents}, {"epub": cents, "pdf": cents + 400})[number % 3]
-            about = f"<p><em>{title}</em> : un guide fictif de la démonstration.</p><ul><li>Cas pratiques</li><li>Modèles</li></ul>"
+            about = f"<p>{subject}\u00a0: un guide <em>fictif</em>, écrit pour la démonstration.</p><ul><li>cas pratiques</li><li>modèles</li></ul>"
             author = AUTHORS[number % len(AUTHORS)]
             made.append(
                 Book(f"livre-{number + 101}", title, author, subject, about, 2022 + number % 5, 96 + 8 * number, prices)

@@ -272,7 +272,9 @@ def _answer(library: Library, book: Book, sold: Sold) -> ResponseReturnValue:
         return Response(status=302, headers={"Location": f"{library.elsewhere}/opds/files/{sold.number}.{sold.format}"})
     if library.fault == "empty":
         return Response(b"", mimetype=MEDIA[sold.format])
-    return _sent(book, sold.format, sold.po_number) if sold.ready else Response(status=202, headers={"Retry-After": "5"})
+    return (
+        _sent(book, sold.format, sold.po_number) if sold.ready else Response(status=202, headers={"Retry-After": "5"})
+    )
 
 
 def _shelf(library: Library) -> ResponseReturnValue:

@@ -54,7 +54,7 @@ class Walk:
         chain: set[str] = set()
         barren = 0
         while url and url not in self.visited:
-            if len(self.visited) >= MOST_FEEDS:
+            if len(self.visited) + len(self.todo) >= MOST_FEEDS:
                 raise ContractBroken(f"the catalogue has more than {MOST_FEEDS} feeds")
             self.visited.add(url)
             chain.add(url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -18,6 +19,7 @@ LANGUAGES = {
     "fr": ("en français", "in French"), "en": ("en anglais", "in English"), "de": ("en allemand", "in German"),
     "es": ("en espagnol", "in Spanish"), "it": ("en italien", "in Italian"),
 }  # fmt: skip
+YEAR = re.compile(r"\d{4}")
 THINGS = (
     "weight", "width", "height", "depth", "dimensions", "shipping", "shippingWeight", "requiresShipping", "carrier",
 )  # fmt: skip
@@ -128,7 +130,8 @@ def _choice(way: Way, *, priced: bool) -> dict[str, str]:
 def _facts(metadata: Mapping[str, Any]) -> dict[str, str]:
     """One line: by whom, published where and when, how long, in which language."""
     authors = ", ".join(people(metadata.get("author")))
-    made = [*people(metadata.get("publisher"), 1), str(metadata.get("published") or "")[:4]]
+    year = YEAR.match(str(metadata.get("published") or ""))
+    made = [*people(metadata.get("publisher"), 1), year[0] if year else ""]
     pages, spoken = metadata.get("numberOfPages"), metadata.get("language")
     tag = str(spoken[0] if isinstance(spoken, list) and spoken else spoken or "").partition("-")[0].lower()
     said: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from connectors.contract import Words
 
 LONGEST = 1500
+SPACE = re.compile(r"[ \t\r\n\f\v]+")
+"""What may be folded; a space that does not break is there for a reason."""
 SILENT = {"script", "style", "template", "noscript"}
 APART = {"p", "br", "li", "div", "h1", "h2", "h3", "h4", "tr", "ul", "ol"}
 
@@ -23,7 +26,7 @@ class _Reader(HTMLParser):
         """What is not text begins, or a word ends."""
         self._silent += tag in SILENT
         if tag in APART:
-            self.said.append(" ")
+            self.said.append(" · " if tag == "li" else " ")
 
     def handle_endtag(self, tag: str) -> None:
         """What is not text ends, or a word does."""
@@ -51,7 +54,7 @@ def plain(text: Any, longest: int = LONGEST) -> str:
         return ""
     # Far more than is shown: what comes after is never read.
     text = text[: 20 * LONGEST]
-    words = " ".join((_read(text) if "<" in text or "&" in text else text).split())
+    words = SPACE.sub(" ", _read(text) if "<" in text or "&" in text else text).strip(" ·")
     return words if len(words) <= longest else words[:longest].rpartition(" ")[0] + "…"
 
 

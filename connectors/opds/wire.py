@@ -116,7 +116,7 @@ class Wire:
 
     def is_own(self, url: str) -> bool:
         """Whether an address is at the publisher's own host, where its credentials may go."""
-        return urlsplit(url).netloc.lower() == urlsplit(self._context.base_url).netloc.lower()
+        return host_of(url) == host_of(self._context.base_url)
 
     def shelf(self) -> str:
         """Where the bookshelf is: as the manifest says, or the first feed, or the authentication document.
@@ -208,6 +208,14 @@ class Wire:
                 raise AuthFailed("the authentication document gives no address for tokens at the publisher's own host")
             with self._lock:
                 self._tokens_at = there
+
+
+def host_of(url: str) -> str:
+    """The host of an address, with its port if that is not the one of HTTPS; "" when it has none."""
+    try:
+        return urlsplit(url).netloc.lower().removesuffix(":443")
+    except ValueError:
+        return ""
 
 
 def require_success(answer: Answer) -> None:

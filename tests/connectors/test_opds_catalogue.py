@@ -253,6 +253,12 @@ def test_a_catalogue_of_too_many_feeds_is_refused(manifest, monkeypatch):
     monkeypatch.setattr(catalogue, "MOST_FEEDS", 5)
     with pytest.raises(ContractBroken, match="more than 5 feeds"):
         read(many(1_000), manifest)
+    far = [{"title": "x", **link("subsection", f"/n/{number}")} for number in range(6)]
+    pages = Pages(
+        {"/opds/catalogue": feed("x", "/opds/catalogue", navigation=far), "/n/0": feed("x", "/n/0", navigation=[])}
+    )
+    with pytest.raises(ContractBroken, match="more than 5 feeds"):
+        read(pages, manifest)
 
 
 @pytest.mark.parametrize("content", [[3], ["x"], [{}], [{"metadata": 3}], [None]])
@@ -377,7 +383,13 @@ def test_a_publication_that_says_little_is_an_offer_too(manifest):
     assert found.summary == {"fr": "Seul", "en": "Seul"}
     bare["metadata"] = {"title": {}}
     assert one(bare, manifest).why == "it has no title"
-    bare["metadata"] = {"title": "x" * 5000, "description": "mot " * 5000, "author": ["n" * 900] * 9, "subject": 3}
+    bare["metadata"] = {
+        "title": "x" * 5000,
+        "description": "mot " * 5000,
+        "author": ["n" * 900] * 9,
+        "subject": 3,
+        "published": {},
+    }
     long = one(bare, manifest)
     assert max(map(len, [*long.title.values(), *long.summary.values(), long.keywords])) <= 2000
 
@@ -386,7 +398,7 @@ def test_a_publication_that_says_little_is_an_offer_too(manifest):
     ("given", "said"),
     [
         ("a &lt;b&gt; c", "a <b> c"), ("<p>a</p><p>b", "a b"), ("a<br/>b", "a b"), ("<style>x</style>y", "y"), (None, ""), (3, ""),
-        ("a < b", "a < b"), ("<!-- x -->y<![CDATA[z]]>", "y"),
+        ("a < b", "a < b"), ("Un livre\u00a0: <ul><li>a</li><li>b</li></ul>", "Un livre\u00a0: · a · b"), ("  a \n\t b ", "a b"), ("<!-- x -->y<![CDATA[z]]>", "y"),
     ],
 )  # fmt: skip
 def test_html_is_taken_off(given, said):
