@@ -128,6 +128,18 @@ def page(title: str, path: str, found: Sequence[dict[str, Any]], number: int, si
     return made
 
 
+def broken(made: dict[str, Any], path: str, number: int, fault: str, elsewhere: str) -> dict[str, Any]:
+    """A page as a careless publisher has it: where it leads next, or what stands on it twice."""
+    next_page = {
+        "endless": f"{path}?page={number + 1}", "loop": f"{path}?page=1", "foreign": f"{elsewhere}{path}?page=2",
+    }.get(fault)  # fmt: skip
+    if next_page:
+        made["links"] = [*(each for each in made["links"] if each["rel"] != "next"), link("next", next_page)]
+    elif fault == "doubled":
+        made["publications"].append({**made["publications"][0], "metadata": {"title": "Le même, autrement"}})
+    return made
+
+
 def bought(book: Book, sold: Sold) -> dict[str, Any]:
     """A purchase as the bookshelf has it: had again for nothing, at the price that was charged."""
     made = publication(book)

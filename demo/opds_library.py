@@ -198,18 +198,11 @@ def _list(library: Library, name: str, number: int) -> dict[str, Any]:
     found = [
         opds_feeds.publication(each, library.percent) for each in library.books.values() if each.id.startswith(start)
     ]
-    made = opds_feeds.page(title, f"/opds/lists/{name}", found, number, library.size)
-    others = [each for each in made["links"] if each["rel"] != "next"]
-    if library.fault == "endless":
-        made = opds_feeds.page(title, f"/opds/lists/{name}", found, 1, library.size)
-        made["links"] = [*others, opds_feeds.link("next", f"/opds/lists/{name}?page={number + 1}")]
-    elif library.fault == "loop":
-        made["links"] = [*others, opds_feeds.link("next", f"/opds/lists/{name}?page=1")]
-    elif library.fault == "foreign":
-        made["links"] = [*others, opds_feeds.link("next", f"{library.elsewhere}/opds/lists/{name}?page=2")]
-    elif library.fault == "doubled":
-        made["publications"].append({**made["publications"][0], "metadata": {"title": "Le même, autrement"}})
-    return made
+    path = f"/opds/lists/{name}"
+    shown = 1 if library.fault == "endless" else number
+    return opds_feeds.broken(
+        opds_feeds.page(title, path, found, shown, library.size), path, number, library.fault, library.elsewhere
+    )
 
 
 def _buy(library: Library, ident: str, form: str) -> ResponseReturnValue:
