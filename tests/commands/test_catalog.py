@@ -32,7 +32,11 @@ def test_one_merchant_can_be_read_alone_and_a_wrong_name_is_said(furnished):
 def test_every_connector_is_listed_with_its_use(furnished):
     used = {row["connector"]: row["used_as"] for row in furnished.json("connectors", "list")}
 
-    assert used == {"acp": "", **{name: name for name in ("coface", "lesechos", "netpme", "quidonc", "registre")}}
+    assert used == {
+        "acp": "",
+        "opds": "",
+        **{name: name for name in ("coface", "lesechos", "netpme", "quidonc", "registre")},
+    }
 
 
 def test_help_has_a_whole_sentence_for_every_command(furnished):
