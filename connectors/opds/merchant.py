@@ -45,6 +45,7 @@ PUBLICATION = "application/opds-publication+json"
 FREE_BINDS_S = 900
 SHELF_AGAIN_S = 5
 LAST = 300
+NO = {402, 404, 409, 410, 429}
 MOST_DOUBTED = 1_000
 
 
@@ -215,23 +216,31 @@ class OpdsMerchant(MerchantConnector):
         """What the answer to a purchase means; whatever was not agreed on is a doubt."""
         if answer.status in {401, 403}:
             raise AuthFailed(f"status {answer.status}")
-        if answer.status == 429:
-            raise Unavailable("status 429", retry_after_s=answer.retry_after_s)
         if answer.status == 202:
             again = answer.retry_after_s or shelf.AGAIN_S
             return Pending(shelf.ref_of(key, way.format), again, shelf.MAKING)
-        if answer.status == 402:
-            return NotDone("payment_required", refusals.words_of(answer) or refusals.OTHER_PAYMENT)
-        if answer.status == 409:
-            return self._other_price(quote, answer)
-        if answer.status in {404, 410} and not doubted:
-            return NotDone("gone", refusals.words_of(answer) or refusals.GONE)
+        if answer.status in NO:
+            # It may have been sold, and the no be that of a host it sends its files from.
+            found = self._at_shelf(key, way.format, quote.offer_id)
+            return self._refused(answer, quote, doubted=doubted) if isinstance(found, NotFound) else found
         if answer.status != 200:
             return Unknown(answer.summary, answer.retry_after_s)
         if media_of(answer) != MEDIA_TYPES[way.format] or not answer.body:
             return Unknown(f"asked for the {way.format}, this came: {answer.summary}")
         found = self._at_shelf(key, way.format, quote.offer_id)
         return Unknown("sold, and not at the bookshelf yet", SHELF_AGAIN_S) if isinstance(found, NotFound) else found
+
+    def _refused(self, answer: Answer, quote: Quote, *, doubted: bool) -> Outcome:
+        """What a no means, once the bookshelf does not have it."""
+        if answer.status == 429:
+            raise Unavailable("status 429", retry_after_s=answer.retry_after_s)
+        if answer.status == 402:
+            return NotDone("payment_required", refusals.words_of(answer) or refusals.OTHER_PAYMENT)
+        if answer.status == 409:
+            return self._other_price(quote, answer)
+        if doubted:
+            return Unknown(answer.summary)
+        return NotDone("gone", refusals.words_of(answer) or refusals.GONE)
 
     def _other_price(self, quote: Quote, answer: Answer) -> Outcome:
         """Refused for its price: nothing was bought under this reference, nor ever will be. What it costs now, the answer may say."""

@@ -55,6 +55,22 @@ def test_sent_on_to_a_host_that_is_down_it_is_a_doubt_and_never_a_no(library, se
     assert isinstance(carried_on(seller, quote), Done)
 
 
+def test_sent_on_to_a_host_that_has_no_such_file_it_is_what_the_bookshelf_says(library, seller):
+    other = type(library)()
+    other.start()
+    try:
+        quote = priced(seller)
+        library.elsewhere = f"{other.url}/nowhere"
+        seller.context.http.hosts.add(other.url.partition("//")[2])
+        library.break_("redirect")
+        assert isinstance(order(seller, quote), Done)
+        assert len(library.book) == 1
+        [asked] = other.seen
+        assert not {"Authorization", "Client-Reference", "Client-Order"} & asked[2].keys()
+    finally:
+        other.stop()
+
+
 def test_a_publisher_that_hangs(library, load, seller):
     quote = priced(seller)
     library.break_("hang")
