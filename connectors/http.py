@@ -218,7 +218,7 @@ class GuardedClient:
             # The client would take them for the whole query, and forget that of the address.
             url = str(httpx2.URL(url).copy_merge_params(content["params"]))
             content = {**content, "params": None}
-        for _hop in range(LONGEST_CHAIN + 1):
+        for hop in range(LONGEST_CHAIN + 1):
             self._require_allowed(url)
             try:
                 with self._client.stream(method, url, headers=headers, **content) as response:
@@ -227,7 +227,8 @@ class GuardedClient:
                         yield response, deadline
                         return
             except NEVER_SENT as error:
-                raise Unavailable(f"{host}: {type(error).__name__}: {error}") from error
+                # Sent on to where nobody answers: whoever sent us there has had the request.
+                raise (UnknownOutcome if hop else Unavailable)(f"{host}: {type(error).__name__}: {error}") from error
             except httpx2.InvalidURL as error:
                 raise ContractBroken(f"{host}: {error}") from error
             except httpx2.HTTPError as error:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from demo.entreprises import Entreprises
 from demo.legifrance import Legifrance
+from demo.librairie import Librairie
 from demo.normes import Normes
 from demo.pappers import Pappers
 from demo.signature import Signature
@@ -60,6 +61,7 @@ PARTNERS: tuple[Callable[[], Partner], ...] = (
     Entreprises,
     Legifrance,
     Signature,
+    Librairie,
 )
 """All of them, in the order of the catalogue."""
 

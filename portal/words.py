@@ -191,6 +191,8 @@ CATEGORIES = {
     "presse": lazy_gettext("Press"),
     "annuaire": lazy_gettext("Directories"),
     "juridique": lazy_gettext("Legal"),
+    "livres": lazy_gettext("Books"),
+    "normes": lazy_gettext("Standards"),
 }
 
 REQUEST_STATES = {

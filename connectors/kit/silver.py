@@ -33,9 +33,13 @@ def go_wrong(stage: Stage, names: tuple[str, ...], only: tuple[str, ...] = ()) -
             if call is None:
                 continue
             offers = [item for item in connector.list_offers() if isinstance(item, Offer)]
+            before = len(stage.merchant.received)
             with stage.merchant.going_wrong(fault), stage.hurried() if fault.slow else nullcontext():
                 said = attempt(call)
-            _judge(stage, step, name, said)
+            left = any(item.step.startswith("fulfil") for item in stage.merchant.received[before:])
+            if step != "fulfil" or left or not said.sure_it_was_not_sent:
+                # What was only read before an order can be said to be unavailable: the order never left.
+                _judge(stage, step, name, said)
             again = attempt(lambda connector=connector: list(connector.list_offers()))  # type: ignore[misc]
             if again.error or [item for item in again.value if isinstance(item, Offer)] != offers:
                 fail(

@@ -23,12 +23,14 @@ from connectors.declared.manifest import DeclaredManifest
 from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import GuardedClient, Network, Timeouts, is_this_machine
 from connectors.manifest import Manifest, ManifestError, protocol_of, read_manifest
+from connectors.opds.manifest import OpdsManifest
+from connectors.opds.merchant import OpdsMerchant
 
 FOLDER = Path(__file__).parent
 ENTRY_POINT_GROUP = "portal.merchants"
 Spoken = tuple[type[Manifest], type[MerchantConnector]]
 DECLARED: Spoken = (DeclaredManifest, DeclaredMerchant)
-PROTOCOLS: Mapping[str, Spoken] = {"acp": (AcpManifest, AcpMerchant)}
+PROTOCOLS: Mapping[str, Spoken] = {"acp": (AcpManifest, AcpMerchant), "opds": (OpdsManifest, OpdsMerchant)}
 """What speaks a protocol with whatever merchant a manifest describes."""
 
 

@@ -34,14 +34,15 @@ class TokenMerchant(RestMerchant):
 
 
 def exchange(context: Context, path: str, name: str, **content: Any) -> str:
-    """Trade the credentials of a contract for the token called `name` in the answer.
+    """Trade the credentials of a contract for the token called `name` in the answer; `path` may be a whole address.
 
     Raises:
         AuthFailed: the credentials were refused.
         Unavailable: anything else; what the token was wanted for has not been sent, so it is never a doubt.
     """
     try:
-        answer = context.http.request("POST", context.base_url + path, **content)
+        url = path if path.startswith(("https://", "http://")) else context.base_url + path
+        answer = context.http.request("POST", url, **content)
     except UnknownOutcome as error:
         raise Unavailable(f"sign-in: {error.detail}") from error
     if answer.status in {400, 401, 403}:

@@ -223,7 +223,9 @@ def _differences(session: Session, whose: str, ours: Book, theirs: Book, moving:
         here, there = ours.get(number), theirs.get(number)
         # Several parts are given back one after the other: theirs may be a part ahead.
         on_its_way = number in moving and (here is None or there is None or whose == REFUNDS)
-        if here != there and not on_its_way:
+        # What cost nothing is on no invoice, and need not stand in a merchant's book.
+        free = here == 0 and there is None
+        if here != there and not on_its_way and not free:
             detail = f"{whose}: ours {'-' if here is None else here}, theirs {'-' if there is None else there}"
             found.append(Breach(6, number, detail, differences.explain(session, whose, number, here, there)))
     return found

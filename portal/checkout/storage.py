@@ -18,10 +18,13 @@ from portal import clock
 MAGIC = {
     "application/pdf": b"%PDF-",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": b"PK\x03\x04",
+    # A ZIP whose first file says so, uncompressed (EPUB 3.3, OCF 4.3); some archivers give it another header.
+    "application/epub+zip": b"PK\x03\x04",
 }
 EXTENSIONS = {
     "application/pdf": ".pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+    "application/epub+zip": ".epub",
 }
 
 INCOMING = "incoming-"

@@ -51,7 +51,7 @@ def test_what_is_wrong_is_said_with_what_was_exchanged_and_what_to_do(terminal, 
 
 def test_all_that_is_shipped_is_proved_and_the_tier_is_listed(terminal):
     listed = {row["connector"]: row["tier"] for row in terminal.json("connectors", "list")}
-    assert listed.pop("acp") == ""
+    assert [listed.pop(protocol) for protocol in registry.PROTOCOLS] == ["", ""]
     assert set(listed.values()) == {"not checked"}
 
     proved = terminal.run("connectors", "check", "--all")
@@ -59,7 +59,9 @@ def test_all_that_is_shipped_is_proved_and_the_tier_is_listed(terminal):
     assert proved.exit_code == 0, proved.stdout
     for name in ("coface", "lesechos", "netpme", "quidonc", "registre"):
         assert f"{name}: gold (" in proved.stdout
-    assert {row["tier"] for row in terminal.json("connectors", "list") if row["connector"] != "acp"} == {"gold"}
+    assert {
+        row["tier"] for row in terminal.json("connectors", "list") if row["connector"] not in registry.PROTOCOLS
+    } == {"gold"}
 
 
 def test_nothing_to_prove_and_nobody_to_record(terminal):

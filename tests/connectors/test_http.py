@@ -162,6 +162,19 @@ def test_a_redirection_stays_on_the_list_and_a_post_is_never_redirected(answerin
         client.request("GET", f"{url}/round")
 
 
+def test_sent_on_to_where_nobody_answers_is_a_doubt(answering):
+    """Whoever sends us on has had the request: a GET may be an order."""
+    dead = closed_port()
+    here = Flask("here")
+    here.get("/buy")(lambda: redirect(f"{dead}/file"))
+    url = answering(here)
+    client = GuardedClient([host_of(url), host_of(dead)])
+    with pytest.raises(UnknownOutcome):
+        client.request("GET", f"{url}/buy")
+    with pytest.raises(Unavailable):
+        client.request("GET", f"{dead}/file")
+
+
 def test_credentials_do_not_follow_a_redirection_to_another_host(answering):
     there, here = Flask("there"), Flask("here")
     names = ("X-Api-Key", "Authorization", "Cookie", "X-Their-Own-Key")
