@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from flask import Flask, redirect, render_template, request, send_from_directory, url_for
+from flask import Flask, abort, redirect, render_template, request, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -100,7 +100,7 @@ def console_app(
             "groups": tree.groups(), "people": tree.people(), "faults": faults,
             "directory_down": directory.fault is not None,
             "operator_faults": OPERATOR_FAULTS, "merchant_faults": MERCHANT_FAULTS, "merchants": MERCHANTS,
-            "mail_faults": MAIL_FAULTS, "weathers": WEATHERS,
+            "mail_faults": MAIL_FAULTS, "partners": partners, "weathers": WEATHERS,
         }  # fmt: skip
 
     @app.get("/")
@@ -125,6 +125,15 @@ def console_app(
     def break_merchant(name: str) -> ResponseReturnValue:
         faults[name] = request.form["fault"]
         merchants.set_fault(name, request.form["fault"] or None)
+        return redirect(url_for("page"))
+
+    @app.post("/partner/<name>")
+    def break_partner(name: str) -> ResponseReturnValue:
+        partner = next((each for each in partners if each.name == name), None)
+        if partner is None or request.form["fault"] not in {"", *partner.faults}:
+            abort(404)
+        faults[name] = request.form["fault"]
+        partner.break_(request.form["fault"])
         return redirect(url_for("page"))
 
     @app.post("/weather")

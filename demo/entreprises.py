@@ -35,7 +35,7 @@ FAULTS = ("busy", "down", "garbage", "cut", "another_company", "gone")
 class Entreprises:
     """The directory as one of the demonstration's partners; `limit` is requests in a second, 0 for any number."""
 
-    name = "entreprises"
+    name, faults = "entreprises", FAULTS
 
     def __init__(self) -> None:
         self.server = LoopbackServer(_application(self))

@@ -32,7 +32,7 @@ TYPES = {"EXACTE", "TOUS_LES_MOTS_DANS_UN_CHAMP", "UN_DES_MOTS"}
 class Legifrance:
     """The open library as one of the demonstration's partners."""
 
-    name = "legifrance"
+    name, faults = "legifrance", FAULTS
 
     def __init__(self) -> None:
         self.server = LoopbackServer(_application(self))

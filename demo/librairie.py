@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from demo.opds_goods import BOOKS, MANIFEST, configuration
-from demo.opds_library import Library
+from demo.opds_library import FAULTS, Library
 
 
 class Librairie:
     """The bookshop as one of the demonstration's partners."""
 
-    name = "librairie"
+    name, faults = "librairie", FAULTS
 
     def __init__(self) -> None:
         self.library = Library()
@@ -24,6 +24,10 @@ class Librairie:
     def stop(self) -> None:
         """End the server."""
         self.library.stop()
+
+    def break_(self, name: str) -> None:
+        """Misbehave until told otherwise; "" mends it."""
+        self.library.break_(name)
 
     def configuration(self) -> str:
         """Its part of `portal.toml`."""

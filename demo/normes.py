@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from demo.acp_goods import GOODS, MANIFEST, configuration
-from demo.acp_shop import AcpShop
+from demo.acp_shop import FAULTS, AcpShop
 
 
 class Normes:
     """The shop as one of the demonstration's partners."""
 
-    name = "normes"
+    name, faults = "normes", FAULTS
 
     def __init__(self) -> None:
         self.shop = AcpShop()
@@ -24,6 +24,10 @@ class Normes:
     def stop(self) -> None:
         """End the server."""
         self.shop.stop()
+
+    def break_(self, name: str) -> None:
+        """Misbehave until told otherwise; "" mends it."""
+        self.shop.break_(name)
 
     def configuration(self) -> str:
         """Its part of `portal.toml`."""

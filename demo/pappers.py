@@ -42,7 +42,7 @@ YEARS = (2025, 2024, 2023)
 class Pappers:
     """The publisher as one of the demonstration's partners: a plan of 10,000 credits, and what was asked of it."""
 
-    name = "pappers"
+    name, faults = "pappers", FAULTS
 
     def __init__(self) -> None:
         self.server = LoopbackServer(_application(self))

@@ -32,12 +32,17 @@ class Partner(Protocol):
 
     name: str
     """Its `[merchants.NAME]`."""
+    faults: tuple[str, ...]
+    """The ways in which it can misbehave."""
 
     def start(self) -> None:
         """Serve in a thread."""
 
     def stop(self) -> None:
         """End the server."""
+
+    def break_(self, name: str) -> None:
+        """Misbehave until told otherwise; "" mends it. Raises `ValueError` for a fault it does not know."""
 
     def configuration(self) -> str:
         """Its part of `portal.toml`."""

@@ -68,6 +68,7 @@ class Signature:
     """The server, one of the demonstration's partners."""
 
     name: str = "signature"
+    faults: tuple[str, ...] = FAULTS
     fault: str = ""
     prices: dict[str, tuple[str, int]] = field(default_factory=dict)
     purchases: dict[str, Purchase] = field(default_factory=dict)

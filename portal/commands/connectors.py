@@ -21,6 +21,7 @@ from connectors.kit.story import FixturesError, read_story
 from connectors.kit.tiers import remember, tier_of
 from connectors.merchants import registry
 from portal import settings
+from portal.commands.catalog import sync
 from portal.commands.context import json_option, print_rows, read_settings
 from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
 from portal.commands.language import say, terminal_language
@@ -33,6 +34,8 @@ MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
 def register(group: click.Group) -> None:
     """Add `connectors`."""
     group.add_command(connectors)
+    # What an author tries after `check`; the same command as `catalog sync`.
+    connectors.add_command(sync)
 
 
 @click.group(help=say("Connector modules."))

@@ -8,6 +8,9 @@ import httpx2
 import pytest
 
 from demo.companies import COMPANIES
+from demo.company import start_company
+from demo.pappers import Pappers
+from demo.partners import PARTNERS
 from portal.mail.addresses import Recipient
 from portal.mail.messages import post
 
@@ -104,3 +107,26 @@ def test_the_weather_of_everything_can_be_changed(console, company):
     for _ in range(200):
         company.operator.faults.draw("prepare")
     assert not company.operator.faults.befallen
+
+
+def test_a_merchant_with_a_server_of_its_own_can_be_broken_and_mended(tmp_path):
+    running = start_company(tmp_path, partners=[Pappers])
+    with httpx2.Client(base_url=running.console.url, follow_redirects=True) as client:
+        client.post("/partner/pappers", data={"fault": "down"})
+        assert running.partners[0].fault == "down"
+        client.post("/partner/pappers", data={"fault": ""})
+        assert running.partners[0].fault == ""
+        assert client.post("/partner/pappers", data={"fault": "nonsense"}).status_code == 404
+        assert client.post("/partner/nobody", data={"fault": ""}).status_code == 404
+    running.stop()
+
+
+@pytest.mark.parametrize("made", PARTNERS)
+def test_every_partner_knows_its_faults(made):
+    partner = made()
+    partner.start()
+    for fault in partner.faults:
+        partner.break_(fault)
+    with pytest.raises(ValueError, match="nonsense"):
+        partner.break_("nonsense")
+    partner.stop()
