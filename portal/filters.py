@@ -9,7 +9,7 @@ from flask import Flask, current_app
 from flask_babel import get_locale
 from markupsafe import Markup, escape
 
-from portal import countries, money, sentences, words
+from portal import category_words, countries, money, sentences, words
 from portal.billing.operators import name_of
 from portal.languages import in_language
 
@@ -24,7 +24,8 @@ def register(app: Flask) -> None:
     app.add_template_filter(show_day, "day")
     app.add_template_filter(show_words, "words")
     app.add_template_filter(words.order_state, "order_state")
-    app.add_template_filter(words.category, "category")
+    app.add_template_filter(category_words.category, "category")
+    app.add_template_filter(category_words.category_icon, "category_icon")
     app.add_template_filter(words.action, "action")
     app.add_template_filter(words.period, "period")
     app.add_template_filter(words.request_state, "request_state")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from flask_babel import format_date, get_locale, gettext, lazy_gettext, to_user_timezone
 
-from portal import money, words
+from portal import category_words, money, words
 from portal.rights.ceilings import Ceiling
 from portal.rights.decision import Decision
 from portal.rights.delegations import Delegation
@@ -85,7 +85,7 @@ class Names:
     def of(self, scope: Scope) -> str:
         """What a scope's value is called; a thing no longer on sale keeps its key."""
         if scope.kind == "category":
-            return words.category(scope.value)
+            return category_words.category(scope.value)
         return (self.merchants if scope.kind == "merchant" else self.offers).get(scope.value, scope.value)
 
 

@@ -186,15 +186,6 @@ DELIVERY_KINDS = {
     "licence": lazy_gettext("a key"),
     "access": lazy_gettext("an access for a while"),
 }
-CATEGORIES = {
-    "entreprises": lazy_gettext("Companies"),
-    "presse": lazy_gettext("Press"),
-    "annuaire": lazy_gettext("Directories"),
-    "juridique": lazy_gettext("Legal"),
-    "livres": lazy_gettext("Books"),
-    "normes": lazy_gettext("Standards"),
-}
-
 REQUEST_STATES = {
     "waiting": lazy_gettext("Waiting for an answer"),
     "allowed": lazy_gettext("Allowed, not yet used"),
@@ -265,11 +256,6 @@ def reason(why: Reason | dict[str, Any], contact: str = "") -> str:
 def order_state(state: str) -> str:
     """An order's state in words."""
     return str(STATES[state])
-
-
-def category(slug: str) -> str:
-    """A category's name; a slug nobody translated is shown as it is."""
-    return str(CATEGORIES.get(slug, slug.replace("-", " ").capitalize()))
 
 
 def request_state(state: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask_babel import force_locale
 
-from portal import words
+from portal import category_words, words
 from portal.refusals import Reason
 
 ROOT = Path(__file__).parent.parent
@@ -43,3 +43,10 @@ def test_every_reason_is_a_sentence(language, app):
 
 def test_every_sentence_is_of_a_reason_there_is():
     assert set(words.REASONS) <= codes()
+
+
+def test_every_category_has_a_symbol_and_any_other_that_of_a_service():
+    symbols = (Path(words.__file__).parent / "static" / "img" / "icons.svg").read_text(encoding="utf-8")
+
+    for slug in [*category_words.CATEGORIES, "never-seen"]:
+        assert f'id="{category_words.category_icon(slug)}"' in symbols
