@@ -12,6 +12,7 @@ import hashlib
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -20,6 +21,7 @@ from flask.typing import ResponseReturnValue
 from demo.faults import Faults, befall
 from demo.merchants_answers import order_json
 from demo.merchants_book import MerchantOrder, MerchantsBook
+from demo.merchants_sites import add_sites, opened
 from demo.sales import Sale, price
 from demo.shops import SHOPS, Refusal, Shop
 from demo.sockets import LoopbackServer, cut_connection
@@ -28,7 +30,7 @@ DEMO_MERCHANTS = [(name, name, dict(shop.credentials)) for name, shop in SHOPS.i
 QUOTE_LIFE = timedelta(minutes=15)
 FAULTS = (
     "down", "slow", "hang", "error500", "cut_reply", "garbage", "garbage_quote", "price_change", "wrong_sum", "bad_document",
-    "never",
+    "never", "short_access",
 )  # fmt: skip
 
 
@@ -39,6 +41,7 @@ class MerchantsServer:
         self.book, self.faults = MerchantsBook(), Faults()
         self.report_seconds = report_seconds
         self.page_size = 500
+        self.ahead = timedelta()
         self.tokens: dict[str, str] = {}
         self._faults: dict[str, tuple[str, bool]] = {}
         self._server = LoopbackServer(_application(self), host, port)
@@ -52,6 +55,10 @@ class MerchantsServer:
     def url(self) -> str:
         """The address before `/registre` and its likes."""
         return self._server.url
+
+    def now(self) -> datetime:
+        """What their clocks say, which are `ahead` of this machine's."""
+        return datetime.now(UTC) + self.ahead
 
     def start(self) -> None:
         """Serve in a thread."""
@@ -87,7 +94,7 @@ class MerchantsServer:
 
 
 def _application(server: MerchantsServer) -> Flask:
-    app = Flask("demo-merchants")
+    app = Flask("demo-merchants", template_folder=str(Path(__file__).parent / "templates"))
     befall(app, server.faults, _step)
 
     @app.before_request
@@ -95,6 +102,8 @@ def _application(server: MerchantsServer) -> Flask:
         name = request.path.split("/")[1]
         if name not in SHOPS:
             return jsonify(error={"code": "unknown"}), 404
+        if request.endpoint == "enter":
+            return None
         server.book.hear(name)
         fault = server.fault(name)
         if fault == "down":
@@ -170,6 +179,7 @@ def _application(server: MerchantsServer) -> Flask:
             return Response("<html><body>Maintenance</body></html>", mimetype="text/html")
         return Response(found.content.body, mimetype=found.content.media_type)
 
+    add_sites(app, server.book, server.now)
     return app
 
 
@@ -209,6 +219,7 @@ def _offer(shop: Shop, sale: Sale) -> dict[str, Any]:
     return {
         "id": sale.id, "title": words(sale.title), "summary": words(sale.summary), "category": shop.category,
         "delivery": sale.delivery, "delay": words(sale.delay), "keywords": sale.keywords, "price": price(sale),
+        **({"pricing": sale.pricing, "term": sale.term} if sale.term else {}),
     }  # fmt: skip
 
 
@@ -218,7 +229,7 @@ def _quote(
     subject = SHOPS[name].subject(sale, inputs)
     made = {
         "quote": f"Q-{secrets.token_hex(8)}", "subject": subject, "price": price(sale, percent),
-        "expires_at": (datetime.now(UTC) + QUOTE_LIFE).isoformat(),
+        "expires_at": (server.now() + QUOTE_LIFE).isoformat(),
     }  # fmt: skip
     made["lines"] = [{"description": sale.title[0], **{key: made["price"][key] for key in ("net", "vat_rate", "vat")}}]
     if server.fault(name) == "wrong_sum":
@@ -272,13 +283,16 @@ def _book_order(
 ) -> MerchantOrder:
     sale: Sale = quoted["sale"]
     content = SHOPS[name].make(sale, quoted["inputs"])
+    at = server.now()
+    if content and sale.term:
+        content = opened(content, sale, at, is_short=fault == "short_access")
     net, vat = sale.net * quoted["percent"] // 100, sale.vat * quoted["percent"] // 100
     is_slow = sale.slow or server.faults.happens("processing", "order")
     delay = 10**9 if fault == "never" else server.report_seconds if is_slow else 0
     made = MerchantOrder(
         merchant=name, offer=sale.id, number=f"M-{secrets.token_hex(6)}", po_number=body["purchase_order"], key=key,
         body_hash=body_hash, net_cents=net, vat_cents=vat, gross_cents=net + vat,
-        state="refused" if content is None else "ordered", what=quoted["subject"], at=datetime.now(UTC),
+        state="refused" if content is None else "ordered", what=quoted["subject"], at=at,
         content=content, ready_at=time.monotonic() + delay, percent=quoted["percent"],
     )  # fmt: skip
     server.book.by_key[name, key] = made

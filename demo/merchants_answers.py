@@ -35,6 +35,11 @@ def order_json(order: MerchantOrder, url: str, report_seconds: float) -> dict[st
                 "en": "The merchant found nothing. Nothing is charged.",
             },
         }
+    elif order.content and order.content.until:
+        content["delivery"] = {
+            "kind": "access", "url": f"{url}/{order.merchant}/entry/{order.content.ticket}",
+            "until": order.content.until.isoformat(),
+        }  # fmt: skip
     elif order.content and order.content.rows:
         rows = [
             {"label": {"fr": french, "en": english}, "value": value} for french, english, value in order.content.rows

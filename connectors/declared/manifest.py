@@ -21,7 +21,7 @@ REPEATED_TWICE = re.compile(r"[+*}][^()]*\)\s*[+*{]")
 KINDS = frozenset({"document", "link", "data", "licence", "access"})
 OFFER_FIELDS = (
     {"id", "title", "summary", "category", "delivery", "vat_rate"},
-    {"net", "vat", "gross", "currency", "delay", "keywords"},
+    {"net", "vat", "gross", "currency", "delay", "keywords", "pricing", "term", "units", "packs"},
 )
 QUOTE_FIELDS = ({"vat_rate"}, {"net", "vat", "gross", "currency", "ref", "expires_at", "subject"})
 SUGGESTION_FIELDS = ({"value", "label"}, {"detail"})

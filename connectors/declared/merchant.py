@@ -218,7 +218,8 @@ class DeclaredMerchant(MerchantConnector):
             category=text(item, reading.path(places, "category")), delay=words(item, places.get("delay", "=")),
             delivery=cast(Any, text(item, reading.path(places, "delivery"))),
             keywords=text(item, reading.path(places, "keywords")) if "keywords" in places else "",
-            inputs=self.manifest.inputs_of(ident), **reading.price(item, places, self.manifest.amounts),
+            inputs=self.manifest.inputs_of(ident), **reading.sold_as(item, places),
+            **reading.price(item, places, self.manifest.amounts),
         )  # fmt: skip
 
     def _quote(self, content: Any, asked: QuoteRequest, offer_id: str) -> Quote:

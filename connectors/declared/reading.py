@@ -51,6 +51,17 @@ def price(content: Any, places: Mapping[str, Place], amounts: Amounts) -> dict[s
     return {"vat_rate_bp": rate, "currency": currency.upper(), **{f"{name}_cents": given[name] for name in AMOUNTS}}
 
 
+def sold_as(content: Any, places: Mapping[str, Place]) -> dict[str, Any]:
+    """What the price is for, as the fields of `Offer`; the ids of packs stand in one text. Raises `ContractBroken`."""
+    said = {
+        name: text(content, path(places, name)) for name in ("pricing", "term", "units", "packs") if name in places
+    }  # fmt: skip
+    return {
+        "pricing": said.get("pricing") or "act", "term": said.get("term", ""),
+        "units": whole(said.get("units") or 0, 1), "packs": tuple(said.get("packs", "").replace(",", " ").split()),
+    }  # fmt: skip
+
+
 def _share(cents: int, part: int, whole_of: int) -> int:
     return int((Decimal(cents) * part / whole_of).quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
@@ -139,7 +150,11 @@ def _data(item: Any, order: OrderTable, _base_url: str) -> Delivery:
 
 
 def _licence(item: Any, order: OrderTable, _base_url: str) -> Delivery:
-    return Licence(str(need(item, _place(order, "key"))), whole(_optional(item, order, "units") or 0, 1))
+    ends = order.delivery.get("until", "")
+    return Licence(
+        str(need(item, _place(order, "key"))), whole(_optional(item, order, "units") or 0, 1),
+        instant(item, ends) if ends and find(item, ends) else None,
+    )  # fmt: skip
 
 
 def _access(item: Any, order: OrderTable, _base_url: str) -> Delivery:

@@ -31,7 +31,7 @@ from connectors.merchants.registry import LoadedMerchant
 from portal import clock, logs, outbox
 from portal.billing import charges
 from portal.catalog.merchants import checked
-from portal.checkout import orders, outcomes
+from portal.checkout import orders, outcomes, terms
 from portal.checkout.orders import DeliveryRow, Order
 from portal.checkout.quotes import check_quote, keep_quote
 from portal.checkout.steps import Ended, Means, Wait, doubt, fail
@@ -124,6 +124,7 @@ def _delivered(session: Session, order: Order, stored: Stored | None, lease: Lea
     outbox.finish(session, lease)
     row = _delivery_row(order, stored)
     session.add(row)
+    order.ends_at = terms.end_of(outcomes.from_json(order.outcome or {}).delivery) or order.ends_at
     orders.move(session, order, "delivered", {"sha256": row.sha256})
     charges.want_capture(session, order.number)
     log.info("order_delivered", order=order.number, kind=row.kind)
@@ -178,6 +179,8 @@ def _record(
             order.merchant_ref = outcome.order_ref or order.merchant_ref
             if outcome.charged_cents != order.gross_cents:
                 doubt(session, order, "merchant_other_price", evidence)
+                return None
+            if terms.dispute_end(session, order, outcome.delivery, evidence):
                 return None
             order.outcome = outcomes.to_json(outcome)
             orders.note(session, order, "fulfilled", evidence)

@@ -52,6 +52,9 @@ class QuoteRow(Base):
     gross_cents: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
     lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    pricing: Mapped[str] = mapped_column(String(16), default="act")
+    term: Mapped[str] = mapped_column(String(16), default="")
+    """As the offer had them when the price was given: what is shown is what is agreed."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -137,13 +140,14 @@ def keep_quote(
     session: Session, account_id: int, offer_id: int, inputs: Mapping[str, str], quote: contract.Quote
 ) -> QuoteRow:
     """Store a checked quote; its token has 256 random bits."""
-    at = clock.now()
+    at, offer = clock.now(), session.get_one(OfferRow, offer_id)
     row = QuoteRow(
         token=secrets.token_urlsafe(32), account_id=account_id, offer_id=offer_id, inputs=dict(inputs),
         ref=quote.ref, subject=quote.subject[:300], net_cents=quote.net_cents, vat_rate_bp=quote.vat_rate_bp,
         vat_cents=quote.vat_cents, gross_cents=quote.gross_cents, currency=quote.currency,
         lines=[vars(line) for line in quote.lines], created_at=at,
         expires_at=min(quote.expires_at.astimezone(UTC), at + LONGEST_VALIDITY),
+        pricing=offer.pricing, term=offer.term,
     )  # fmt: skip
     session.add(row)
     session.flush()

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from connectors.contract import Buyer
 from portal.billing import refunds
 from portal.catalog.browsing import visible_offer
-from portal.checkout import orders, request_views
+from portal.checkout import orders, request_views, running
 from portal.checkout.confirmation import accept
 from portal.checkout.orders import Order
 from portal.checkout.panel import Panel, price, weigh
@@ -108,7 +108,8 @@ def purchases() -> ResponseReturnValue:
     """Every order of this employee."""
     with installation().database.reading() as session:
         own = orders.list_own(session, account().id)
-    return render_template("checkout/purchases.html", orders=own)
+        lasting = running.list_running(session, account().id)
+    return render_template("checkout/purchases.html", orders=own, running=lasting)
 
 
 @checkout.get("/purchases/<number>")
