@@ -8,7 +8,7 @@ def test_the_catalogue_is_read_and_listed(furnished):
 
     listed = furnished.json("catalog", "list")
     assert synced.exit_code == 0
-    assert "registre: 5 offers, 0 withdrawn, 0 refused" in synced.output
+    assert "registre: 6 offers, 0 withdrawn, 0 refused" in synced.output
     assert {"offer": "registre-kbis", "scope": "offer:registre/kbis"}.items() <= listed[0].items()
     assert len(listed) == len({row["offer"] for row in listed}) == 21
 
