@@ -38,9 +38,14 @@ def remind(database: Database, zone: ZoneInfo, address: str, default: str) -> in
         address: of the portal, without a slash at its end.
         default: the language of those of whom none is known.
     """
-    with database.transaction() as session:
-        due = [order for order in _due(session) if _take(session, order)]
-        return sum(_write(session, order, zone, address, default) for order in due)
+    written, more = 0, True
+    while more:
+        with database.transaction() as session:
+            due = _due(session)
+            more = len(due) == BATCH
+            taken = [order for order in due if _take(session, order)]
+            written += sum(_write(session, order, zone, address, default) for order in taken)
+    return written
 
 
 def _due(session: Session) -> list[Order]:
@@ -49,10 +54,10 @@ def _due(session: Session) -> list[Order]:
         select(Order).options(joinedload(Order.offer))
         .where(
             Order.ends_at > now, Order.ends_at <= now + BEFORE, Order.state == "delivered",
-            Order.reminded_at.is_(None), Order.pricing.in_(LASTING),
+            Order.created_at <= now + BEFORE - SHORTEST, Order.reminded_at.is_(None), Order.pricing.in_(LASTING),
         ).order_by(Order.ends_at).limit(BATCH)
     )  # fmt: skip
-    return [order for order in session.scalars(query) if order.ends_at and order.ends_at - order.created_at >= SHORTEST]
+    return list(session.scalars(query))
 
 
 def _take(session: Session, order: Order) -> bool:
@@ -63,7 +68,8 @@ def _take(session: Session, order: Order) -> bool:
 
 def _write(session: Session, order: Order, zone: ZoneInfo, address: str, default: str) -> bool:
     account = session.get_one(Account, order.account_id)
-    if not account.mail or _is_renewed(session, order):
+    is_short = order.ends_at is None or order.ends_at - order.created_at < SHORTEST
+    if is_short or not account.mail or _is_renewed(session, order):
         return False
     preferred = account.language[:2].lower()
     language = preferred if preferred in LANGUAGES else default

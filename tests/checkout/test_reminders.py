@@ -9,7 +9,10 @@ import pytest
 from sqlalchemy import select, update
 
 from demo.companies import COMPANIES
+from portal import clock
+from portal.checkout import reminders
 from portal.checkout.orders import Order
+from portal.checkout.quotes import QuoteRow
 from portal.checkout.reminders import remind
 from portal.directory.accounts import Account
 from portal.mail.config import MailSection
@@ -124,3 +127,26 @@ def test_whoever_has_no_address_is_written_nothing(address, bought, at, look, in
         session.execute(update(Account).values(mail=address))
 
     assert look() == []
+
+
+def test_many_short_passes_hide_no_subscription(bought, at, look, installation, monkeypatch):
+    monkeypatch.setattr(reminders, "BATCH", 2)
+    at(NOON + timedelta(days=24))
+    with installation.database.transaction() as session:
+        first = session.scalars(select(Order)).one()
+        kept = {column.name: getattr(first, column.name) for column in Order.__table__.columns if column.name != "id"}
+        for number in range(5):
+            quoted = session.scalars(select(QuoteRow)).first()
+            values = {each.name: getattr(quoted, each.name) for each in QuoteRow.__table__.columns if each.name != "id"}
+            session.add(QuoteRow(**values | {"token": f"t{number}"}))
+            session.flush()
+            unlike = {"number": f"G-{number}", "token": f"t{number}", "key": f"k{number}"}
+            unlike |= {
+                "created_at": clock.now() - timedelta(days=21),
+                "ends_at": clock.now() + timedelta(minutes=number),
+            }
+            session.add(Order(**kept | unlike))
+
+    assert [letter.subject for letter in look()] == [
+        "« Permanence juridique, un mois » se termine le 26 décembre 2026, 13:00"
+    ]

@@ -163,7 +163,7 @@ def test_what_has_ended_cannot_be_entered_and_is_renewed_by_a_purchase_of_its_ow
 
     at(NOON + timedelta(days=25))
     buyer.get("/purchases")
-    assert ("Entrer" in plain(buyer), "Renouveler pour 30 jours" in plain(buyer)) == (True, True)
+    assert ("Entrer" in plain(buyer), "Renouveler" in plain(buyer)) == (True, True)
 
     at(NOON + timedelta(days=30, minutes=1))
     for page in ("/purchases", f"/purchases/{number}"):
@@ -303,3 +303,61 @@ def test_an_end_without_a_zone_is_a_doubt():
     require_usable(good)
     with pytest.raises(ContractBroken, match="no time zone"):
         require_usable(replace(good, delivery=Access("https://x.example", UNTIL.replace(tzinfo=None))))
+
+
+def test_a_new_price_comes_with_its_end_as_well(buyer, company, work):
+    company.merchants.fault_once("netpme", "price_change")
+    buyer.confirm(buyer.ask_price("netpme-juriste"))
+    work()
+
+    assert "Nouveau prix : 70,56 €" in plain(buyer)
+    assert "un mois — jusqu'au " in plain(buyer)
+    assert "Ne se renouvelle pas : rien n'est facturé ensuite." in plain(buyer)
+
+
+@pytest.fixture
+def received(buyer, installation, work, at):
+    """An order of today as if it had brought this: `received(kind, ends_at, **content)` gives its number."""
+    at(NOON)
+
+    def run(kind, ends_at, **content):
+        number = buyer.confirm(buyer.ask_price("quidonc-inverse", phone="01 42 68 53 00"))
+        work()
+        with installation.database.transaction() as session:
+            order = orders.by_number(session, number)
+            order.ends_at, order.deliveries[0].kind, order.deliveries[0].content = (
+                ends_at,
+                kind,
+                {"kind": kind, **content},
+            )
+        return number
+
+    return run
+
+
+def test_a_link_is_open_until_it_expires(received, buyer, at):
+    number = received("link", NOON + timedelta(hours=2), url="https://lire.example/a")
+    buyer.get(f"/purchases/{number}")
+    assert ('href="https://lire.example/a"' in buyer.page, "Jusqu'au 26 nov. 2026, 15:00" in plain(buyer)) == (
+        True,
+        True,
+    )
+    assert "renouvelle" not in plain(buyer)
+
+    at(NOON + timedelta(hours=2))
+    buyer.get(f"/purchases/{number}")
+    assert ("lire.example" in buyer.page, "Terminé le 26 nov. 2026, 15:00" in plain(buyer)) == (False, True)
+    buyer.get("/purchases")
+    # Nobody renews one page that was read; it stands among all purchases.
+    assert ("Renouveler" in plain(buyer), "En cours" in plain(buyer)) == (False, False)
+    assert "terminé le 26 nov. 2026, 15:00" in plain(buyer)
+
+
+def test_a_key_can_be_read_and_copied(received, buyer):
+    number = received("licence", None, key="AAAA-<b>", units=0)
+    buyer.get(f"/purchases/{number}")
+
+    assert '<code class="key" aria-labelledby="key-of-' in buyer.page
+    assert 'data-copy="AAAA-&lt;b&gt;"' in buyer.page
+    buyer.get("/purchases")
+    assert "Voir la clé" in plain(buyer)
