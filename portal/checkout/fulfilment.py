@@ -124,7 +124,7 @@ def _delivered(session: Session, order: Order, stored: Stored | None, lease: Lea
     outbox.finish(session, lease)
     row = _delivery_row(order, stored)
     session.add(row)
-    order.ends_at = terms.end_of(outcomes.from_json(order.outcome or {}).delivery) or order.ends_at
+    order.ends_at = terms.final_end(order, outcomes.from_json(order.outcome or {}).delivery)
     orders.move(session, order, "delivered", {"sha256": row.sha256})
     charges.want_capture(session, order.number)
     log.info("order_delivered", order=order.number, kind=row.kind)

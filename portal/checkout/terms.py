@@ -48,6 +48,14 @@ def end_of(delivery: Delivery) -> datetime | None:
     return until.astimezone(UTC) if until and until.year < ENDLESS_YEAR else None
 
 
+def final_end(order: Order, delivery: Delivery) -> datetime | None:
+    """The end (UTC) that the merchant gives; where it gives none, the promised one, by so much later as it is delivered."""
+    given = end_of(delivery)
+    if given or order.ends_at is None:
+        return given
+    return order.ends_at + max(clock.now() - order.created_at, timedelta())
+
+
 def tolerance(term: str, promised: timedelta) -> timedelta:
     """How much earlier than promised an end may be: clocks differ, calendars of merchants too; a day is never nothing."""
     allowed = CLOCKS_DIFFER if read_term(term).is_elapsed else CLOCKS_DIFFER + HOUR_OF_CLOCKS

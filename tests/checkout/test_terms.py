@@ -361,3 +361,12 @@ def test_a_key_can_be_read_and_copied(received, buyer):
     assert 'data-copy="AAAA-&lt;b&gt;"' in buyer.page
     buyer.get("/purchases")
     assert "Voir la clé" in plain(buyer)
+
+
+def test_what_gives_no_end_of_its_own_lasts_from_its_delivery(monkeypatch):
+    order = Order(term="PT24H", created_at=NOON, ends_at=NOON + timedelta(days=1))
+    monkeypatch.setattr(clock, "now", lambda: NOON + timedelta(days=2))
+
+    assert terms.final_end(order, Licence("k")) == NOON + timedelta(days=3)
+    assert terms.final_end(order, Licence("k", 0, UNTIL)) == UNTIL
+    assert terms.final_end(Order(term="", created_at=NOON), Licence("k")) is None
