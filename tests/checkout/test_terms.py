@@ -21,6 +21,8 @@ from portal.checkout.orders import Order
 from portal.checkout.outcomes import require_usable
 from portal.checkout.verification import verify
 from portal.outbox import Task
+from portal.rights.ceilings import Terms, add_ceiling
+from portal.rights.scopes import Scope
 from tests.conftest import Visitor
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -370,3 +372,12 @@ def test_what_gives_no_end_of_its_own_lasts_from_its_delivery(monkeypatch):
     assert terms.final_end(order, Licence("k")) == NOON + timedelta(days=3)
     assert terms.final_end(order, Licence("k", 0, UNTIL)) == UNTIL
     assert terms.final_end(Order(term="", created_at=NOON), Licence("k")) is None
+
+
+def test_whoever_asks_to_pass_a_ceiling_asks_for_a_time(buyer, installation):
+    with installation.database.transaction() as session:
+        add_ceiling(session, "test", None, Terms("everyone", Scope("all"), "month", 1_000))
+
+    buyer.ask_price("netpme-juriste")
+
+    assert "58,80 € pour un mois" in plain(buyer)
