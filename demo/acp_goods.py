@@ -43,6 +43,9 @@ buyer_email = "achats@acme.example"
 kind = "document"
 offers = {antivirus = "licence", consultation = "access", livre = "link"}
 
+[terms]
+consultation = {pricing = "duration", term = "PT24H"}
+
 [[input]]
 name = "siren"
 label = {fr = "SIREN", en = "SIREN"}

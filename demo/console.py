@@ -33,6 +33,7 @@ MERCHANT_FAULTS = {
     "price_change": "Change son prix / Changes its price",
     "cut_reply": "Réponse coupée / Reply cut",
     "bad_document": "Mauvais document / Wrong document",
+    "short_access": "Accès plus court que promis / Access shorter than promised",
 }
 MAIL_FAULTS = {
     "": "Tout va bien / All well",

@@ -12,6 +12,7 @@ import hashlib
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -20,15 +21,16 @@ from flask.typing import ResponseReturnValue
 from demo.faults import Faults, befall
 from demo.merchants_answers import order_json
 from demo.merchants_book import MerchantOrder, MerchantsBook
-from demo.sales import Sale, price
+from demo.merchants_quotes import make_quote, offer_json
+from demo.merchants_sites import add_sites, opened
+from demo.sales import Sale
 from demo.shops import SHOPS, Refusal, Shop
 from demo.sockets import LoopbackServer, cut_connection
 
 DEMO_MERCHANTS = [(name, name, dict(shop.credentials)) for name, shop in SHOPS.items()]
-QUOTE_LIFE = timedelta(minutes=15)
 FAULTS = (
     "down", "slow", "hang", "error500", "cut_reply", "garbage", "garbage_quote", "price_change", "wrong_sum", "bad_document",
-    "never",
+    "never", "short_access",
 )  # fmt: skip
 
 
@@ -39,6 +41,7 @@ class MerchantsServer:
         self.book, self.faults = MerchantsBook(), Faults()
         self.report_seconds = report_seconds
         self.page_size = 500
+        self.ahead = timedelta()
         self.tokens: dict[str, str] = {}
         self._faults: dict[str, tuple[str, bool]] = {}
         self._server = LoopbackServer(_application(self), host, port)
@@ -52,6 +55,10 @@ class MerchantsServer:
     def url(self) -> str:
         """The address before `/registre` and its likes."""
         return self._server.url
+
+    def now(self) -> datetime:
+        """What their clocks say, which are `ahead` of this machine's."""
+        return datetime.now(UTC) + self.ahead
 
     def start(self) -> None:
         """Serve in a thread."""
@@ -87,7 +94,7 @@ class MerchantsServer:
 
 
 def _application(server: MerchantsServer) -> Flask:
-    app = Flask("demo-merchants")
+    app = Flask("demo-merchants", template_folder=str(Path(__file__).parent / "templates"))
     befall(app, server.faults, _step)
 
     @app.before_request
@@ -95,6 +102,8 @@ def _application(server: MerchantsServer) -> Flask:
         name = request.path.split("/")[1]
         if name not in SHOPS:
             return jsonify(error={"code": "unknown"}), 404
+        if request.endpoint == "enter":
+            return None
         server.book.hear(name)
         fault = server.fault(name)
         if fault == "down":
@@ -120,7 +129,7 @@ def _application(server: MerchantsServer) -> Flask:
     def catalogue(name: str) -> ResponseReturnValue:
         first, sales = int(request.args.get("after", 0)), SHOPS[name].sales
         last = first + server.page_size
-        offers = [_offer(SHOPS[name], sale) for sale in sales[first:last]]
+        offers = [offer_json(SHOPS[name], sale) for sale in sales[first:last]]
         return jsonify(offers=offers, **({"next": str(last)} if last < len(sales) else {}))
 
     @app.get("/<name>/suggest")
@@ -136,7 +145,7 @@ def _application(server: MerchantsServer) -> Flask:
         if server.fault(name) == "garbage_quote":
             return jsonify(quote=["not"], price="a lot", expires_at="soon"), 201
         try:
-            made = _quote(server, name, sale, body["inputs"], licence=body.get("licence", ""))
+            made = make_quote(server, name, sale, body["inputs"], licence=body.get("licence", ""))
         except Refusal as refusal:
             return jsonify(error=refusal.error), 422
         return jsonify(made), 201
@@ -170,6 +179,7 @@ def _application(server: MerchantsServer) -> Flask:
             return Response("<html><body>Maintenance</body></html>", mimetype="text/html")
         return Response(found.content.body, mimetype=found.content.media_type)
 
+    add_sites(app, server.book, server.now)
     return app
 
 
@@ -202,49 +212,6 @@ def _unprocessable(code: str, french: str, english: str) -> ResponseReturnValue:
     return jsonify(error={"code": code, "fr": french, "en": english}), 422
 
 
-def _offer(shop: Shop, sale: Sale) -> dict[str, Any]:
-    def words(pair: tuple[str, str]) -> dict[str, str]:
-        return {"fr": pair[0], "en": pair[1]}
-
-    return {
-        "id": sale.id, "title": words(sale.title), "summary": words(sale.summary), "category": shop.category,
-        "delivery": sale.delivery, "delay": words(sale.delay), "keywords": sale.keywords, "price": price(sale),
-        "pricing": sale.pricing, "units": sale.units, "packs": list(sale.packs),
-    }  # fmt: skip
-
-
-def _quote(
-    server: MerchantsServer, name: str, sale: Sale, inputs: dict[str, str], percent: int = 100, licence: str = ""
-) -> dict[str, Any]:
-    if licence and not (sale.packs and server.book.left(licence) > 0):
-        raise Refusal(
-            "pack_empty",
-            "",
-            "Ce pack est épuisé, ou n'est pas de chez nous.",
-            "This pack is used up, or not one of ours.",
-        )
-    percent = 0 if licence else percent
-    subject = SHOPS[name].subject(sale, inputs)
-    made = {
-        "quote": f"Q-{secrets.token_hex(8)}", "subject": subject, "price": price(sale, percent),
-        "expires_at": (datetime.now(UTC) + QUOTE_LIFE).isoformat(),
-    }  # fmt: skip
-    made["lines"] = [{"description": sale.title[0], **{key: made["price"][key] for key in ("net", "vat_rate", "vat")}}]
-    if licence:
-        made["units"] = 1
-    if server.fault(name) == "wrong_sum":
-        made["price"]["vat"] = "9.99"
-    with server.book.lock:
-        server.book.quotes[made["quote"]] = {
-            "sale": sale,
-            "inputs": dict(inputs),
-            "percent": percent,
-            "subject": subject,
-            "licence": licence,
-        }
-    return made
-
-
 def _take_order(server: MerchantsServer, name: str) -> ResponseReturnValue:
     body, key = request.get_json(), request.headers.get("Idempotency-Key", "")
     body_hash = hashlib.sha256(request.get_data()).hexdigest()
@@ -262,7 +229,7 @@ def _take_order(server: MerchantsServer, name: str) -> ResponseReturnValue:
             if quoted["licence"] and server.book.left(quoted["licence"]) < 1:
                 return _unprocessable("pack_empty", "Ce pack est épuisé.", "This pack is used up.")
             if fault == "price_change" and quoted["percent"] == 100:
-                new = _quote(server, name, quoted["sale"], quoted["inputs"], 120)
+                new = make_quote(server, name, quoted["sale"], quoted["inputs"], 120)
                 return jsonify(error={"code": "price_changed"}, quote=new), 409
             known = _book_order(server, name, quoted, body, key, body_hash, fault)
         elif known.body_hash != body_hash:
@@ -286,13 +253,16 @@ def _book_order(
 ) -> MerchantOrder:
     sale: Sale = quoted["sale"]
     content = SHOPS[name].make(sale, quoted["inputs"])
+    at = server.now()
+    if content and sale.term:
+        content = opened(content, sale, at, is_short=fault == "short_access")
     net, vat = sale.net * quoted["percent"] // 100, sale.vat * quoted["percent"] // 100
     is_slow = sale.slow or server.faults.happens("processing", "order")
     delay = 10**9 if fault == "never" else server.report_seconds if is_slow else 0
     made = MerchantOrder(
         merchant=name, offer=sale.id, number=f"M-{secrets.token_hex(6)}", po_number=body["purchase_order"], key=key,
         body_hash=body_hash, net_cents=net, vat_cents=vat, gross_cents=net + vat,
-        state="refused" if content is None else "ordered", what=quoted["subject"], at=datetime.now(UTC),
+        state="refused" if content is None else "ordered", what=quoted["subject"], at=at,
         content=content, ready_at=time.monotonic() + delay, percent=quoted["percent"],
         units=1 if quoted["licence"] else 0, licence=quoted["licence"],
     )  # fmt: skip

@@ -38,6 +38,11 @@ def order_json(order: MerchantOrder, url: str, report_seconds: float) -> dict[st
         }
     elif order.content and order.content.licence:
         content["delivery"] = {"kind": "licence", "key": order.content.licence, "units": order.content.units}
+    elif order.content and order.content.until:
+        content["delivery"] = {
+            "kind": "access", "url": f"{url}/{order.merchant}/entry/{order.content.ticket}",
+            "until": order.content.until.isoformat(),
+        }  # fmt: skip
     elif order.content and order.content.rows:
         rows = [
             {"label": {"fr": french, "en": english}, "value": value} for french, english, value in order.content.rows

@@ -23,6 +23,7 @@ class Sale:
     pricing: str = "act"
     units: int = 0
     packs: tuple[str, ...] = ()
+    term: str = ""
 
 
 def price(sale: Sale, factor_percent: int = 100) -> dict[str, Any]:
@@ -80,6 +81,16 @@ LESECHOS = (
         ("Tous les articles parus sur le sujet d'un article.", "Every article published on an article's subject."),
         980, "2.1", 21, keywords="journal presse revue archives",
     ),
+    Sale(
+        "pass-24h", ("Pass lecture 24 heures", "24-hour reading pass"),
+        ("Tout le journal en ligne, pendant une journée.", "The whole newspaper online, for a day."),
+        391, "2.1", 8, "access", keywords="journal presse accès abonnement économie", pricing="duration", term="PT24H",
+    ),
+    Sale(
+        "pass-7j", ("Pass lecture 7 jours", "7-day reading pass"),
+        ("Tout le journal en ligne, pendant une semaine.", "The whole newspaper online, for a week."),
+        1263, "2.1", 27, "access", keywords="journal presse accès abonnement économie", pricing="duration", term="P7D",
+    ),
 )  # fmt: skip
 
 QUIDONC = (
@@ -117,6 +128,18 @@ COFACE = (
         ("La probabilité de défaillance à douze mois.", "The probability of default within twelve months."),
         480, "20", 96, "data", keywords="solvabilité probabilité faillite",
     ),
+    Sale(
+        "veille-30j", ("Surveillance d'une entreprise, 30 jours", "Company monitoring, 30 days"),
+        ("Chaque événement de l'entreprise dès qu'il survient.", "Every event of the company as it happens."),
+        900, "20", 180, "access", keywords="surveillance veille alerte suivi client fournisseur",
+        pricing="subscription", term="P30D",
+    ),
+    Sale(
+        "veille-1an", ("Surveillance d'une entreprise, un an", "Company monitoring, one year"),
+        ("Chaque événement de l'entreprise pendant un an.", "Every event of the company for a year."),
+        6900, "20", 1380, "access", keywords="surveillance veille alerte suivi client fournisseur",
+        pricing="subscription", term="P1Y",
+    ),
 )  # fmt: skip
 
 NETPME = (
@@ -134,5 +157,11 @@ NETPME = (
         "reglement", ("Règlement intérieur", "Internal rules"),
         ("Le règlement d'une entreprise de cinquante salariés ou plus.", "The rules of a company of fifty employees or more."),
         2490, "20", 498, keywords="règlement salariés personnel embauche",
+    ),
+    Sale(
+        "juriste", ("Permanence juridique, un mois", "Legal desk, one month"),
+        ("Un juriste répond à vos questions, par téléphone et par écrit.", "A lawyer answers your questions, by telephone and in writing."),
+        4900, "20", 980, "access", keywords="juriste avocat conseil question droit travail",
+        pricing="subscription", term="P1M",
     ),
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from demo import documents
 from demo.articles import ARTICLES, Article
@@ -25,7 +26,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Content:
-    """What is delivered: a document's bytes, or rows of data."""
+    """What is delivered: a document's bytes, rows of data, or a site one may enter with a ticket until an end."""
 
     media_type: str = ""
     filename: str = ""
@@ -33,6 +34,10 @@ class Content:
     rows: tuple[tuple[str, str, str], ...] = ()
     licence: str = ""
     units: int = 0
+    lines: tuple[str, ...] = ()
+    """What the site shows to whoever may enter it."""
+    ticket: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,9 @@ def _register_document(sale: Sale, inputs: Inputs) -> Content:
     return Content(PDF, f"{sale.id}-{company.siren}.pdf", body)
 
 
-def _article_subject(_sale: Sale, inputs: Inputs) -> str:
+def _article_subject(sale: Sale, inputs: Inputs) -> str:
+    if sale.term:
+        return ""
     found = ARTICLES.get(inputs.get("article", ""))
     if found is None:
         raise Refusal(
@@ -98,6 +105,8 @@ def _article_subject(_sale: Sale, inputs: Inputs) -> str:
 
 
 def _article(sale: Sale, inputs: Inputs) -> Content:
+    if sale.term:
+        return Content(lines=tuple(f"{item.title} - {item.standfirst}" for item in ARTICLES.values()))
     article = ARTICLES[inputs["article"]]
     if sale.id == "dossier":
         return _press_file(article)
@@ -143,6 +152,8 @@ def _phone(sale: Sale, inputs: Inputs) -> Content | None:
 
 def _credit(sale: Sale, inputs: Inputs) -> Content | None:
     company = _company(inputs)
+    if sale.term:
+        return Content(lines=_events(company))
     if company.siren.endswith("7"):
         return None
     limit = f"{company.score * 5_000} euros"
@@ -164,6 +175,14 @@ def _credit(sale: Sale, inputs: Inputs) -> Content | None:
     return Content(PDF, f"rapport-{company.siren}.pdf", body)
 
 
+def _events(company: Company) -> tuple[str, ...]:
+    return (
+        f"{company.name} : comptes annuels déposés au greffe de {company.town}.",
+        f"{company.name} : note de crédit confirmée à {company.score} sur 10.",
+        f"{company.name} : aucune procédure collective.",
+    )
+
+
 TEMPLATES = {
     "nda": "Accord de confidentialité", "service": "Contrat de prestation de services",
     "cdi": "Contrat de travail à durée indéterminée", "lease": "Bail commercial", "reminder": "Lettre de relance",
@@ -172,6 +191,8 @@ TEMPLATES = {
 
 
 def _template_subject(sale: Sale, inputs: Inputs) -> str:
+    if sale.term:
+        return ""
     return f"{_title(sale, inputs)} - {inputs['party']}"
 
 
@@ -180,6 +201,8 @@ def _title(sale: Sale, inputs: Inputs) -> str:
 
 
 def _template(sale: Sale, inputs: Inputs) -> Content:
+    if sale.term:
+        return Content(lines=("Posez votre question : un juriste de démonstration répond dans la journée.",))
     title, name = _title(sale, inputs), inputs.get("template", sale.id)
     paragraphs = [
         f"Entre les soussignés : Acme SA, d'une part, et {inputs['party']}, d'autre part.",

@@ -9,8 +9,9 @@ from flask import Flask, current_app
 from flask_babel import get_locale
 from markupsafe import Markup, escape
 
-from portal import category_words, countries, money, sentences, words
+from portal import category_words, clock, countries, money, sentences, term_words, words
 from portal.billing.operators import name_of
+from portal.checkout.terms import promised_end
 from portal.languages import in_language
 
 
@@ -28,6 +29,9 @@ def register(app: Flask) -> None:
     app.add_template_filter(category_words.category_icon, "category_icon")
     app.add_template_filter(words.action, "action")
     app.add_template_filter(words.period, "period")
+    app.add_template_filter(term_words.term, "term")
+    app.add_template_filter(ends_if_confirmed, "ends_if_confirmed")
+    app.add_template_global(lambda: clock.now(), "now")
     app.add_template_filter(words.request_state, "request_state")
     app.add_template_filter(words.reason, "sentence")
     app.add_template_filter(show_size, "size")
@@ -85,6 +89,11 @@ def _which(local: datetime) -> str:
         return ""
     hours, minutes = f"{local:%z}"[:3], f"{local:%z}"[3:]
     return f" (UTC{hours[0]}{int(hours[1:])}{'' if minutes == '00' else ':' + minutes})"
+
+
+def ends_if_confirmed(term: str) -> datetime | None:
+    """When a term ends that begins at this moment."""
+    return promised_end(term, clock.now(), current_app.extensions["guichet"].settings.portal.zone)
 
 
 def show_words(texts: dict[str, str]) -> str:

@@ -34,6 +34,7 @@ from portal.breakers import Breakers
 from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout.purchase import advance, resolve
 from portal.checkout.recovery import enqueue_forgotten
+from portal.checkout.reminders import LOOK_S, remind
 from portal.checkout.steps import Means
 from portal.checkout.storage import LONGEST_FETCH_S, Storage
 from portal.database import Database
@@ -123,12 +124,18 @@ class Installation:
             Round("recovery", recovery.LOOK_S, lambda: self.recovery.at_intervals(started)),
             Round("usage", usage.ROUND_S, self._usage_round),
             Round("leftovers", LONGEST_FETCH_S, self.storage.sweep),
+            Round("reminders", LOOK_S, self._remind),
         ]  # fmt: skip
 
     def _usage_round(self) -> None:
         files = self.operator.files
         if files is not None:
             usage.go_round(self.database, files, self.settings.portal.zone)
+
+    def _remind(self) -> None:
+        section = self.settings.portal
+        if self.settings.mail.host:
+            remind(self.database, section.zone, str(section.public_url).rstrip("/"), section.locale)
 
     def carry_on(self, lease: Lease, patience_s: float) -> None:
         """Advance a purchase just accepted, waiting at most `patience_s` seconds for it.

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_babel import format_date, get_locale, gettext, lazy_gettext, to_user_timezone
 
-from portal import money
+from portal import money, term_words
 from portal.languages import in_language
 from portal.refusals import Reason
 
@@ -63,6 +63,7 @@ REASONS = {
         "The merchant delivered another pack than the one you confirmed. An administrator is looking into it; "
         "nothing is charged meanwhile."
     ),
+    **term_words.REASONS,
     "content_missing": lazy_gettext(
         "The merchant's document could not be fetched. An administrator is looking into it; nothing is charged meanwhile."
     ),
@@ -218,6 +219,7 @@ ACTIONS = {
     "written_off": lazy_gettext("Written off"),
     "dispute_capture_again": lazy_gettext("Dispute: charge again"),
     "dispute_ask_again": lazy_gettext("Dispute: ask the merchant again"),
+    "dispute_accept_shorter": lazy_gettext("Dispute: shorter access accepted"),
     "dispute_give_up": lazy_gettext("Dispute: purchase given up"),
     "dispute_void": lazy_gettext("Dispute: cancel at the operator's"),
     "dispute_refund": lazy_gettext("Dispute: refund"),

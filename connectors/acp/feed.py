@@ -157,11 +157,12 @@ def _offer(product: Mapping[str, Any], variant: Mapping[str, Any], manifest: Acp
     if why:
         return Unfit(ident, why)
     language = manifest.feed.language
+    pricing, term = manifest.sold_as(ident)
     title = str(variant.get("title") or product.get("title") or "")
     words = _text(variant) or _text(product) or title
     return Offer(
         id=ident, title=_in(language, title), summary=_in(language, words), category=_category(variant, manifest),
-        currency=CURRENCY, delivery=manifest.kind_of(ident),
+        currency=CURRENCY, delivery=manifest.kind_of(ident), pricing=pricing, term=term,
         inputs=manifest.inputs_of(ident), **_price(cast(int, amount), manifest, ident),
     )  # fmt: skip
 

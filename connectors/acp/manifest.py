@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from connectors.contract import Input
+from connectors.contract import Input, Pricing
 from connectors.declared.manifest import InputTable
 from connectors.manifest import Auth, Capabilities, Manifest, Table
+from connectors.terms import read_term
 
 Kind = Literal["document", "link", "licence", "access"]
 Percent = Decimal
@@ -47,6 +48,19 @@ class DeliveryTable(Table):
     offers: dict[str, Kind] = Field(default_factory=dict)
 
 
+class TermTable(Table):
+    """What is sold for a time, and for how long (ISO 8601): what the protocol has no word for."""
+
+    pricing: Literal["duration", "subscription"] = "duration"
+    term: str
+
+    @field_validator("term")
+    @classmethod
+    def _bounded(cls, value: str) -> str:
+        read_term(value)
+        return value
+
+
 class AcpManifest(Manifest):
     """A `connector.toml` whose merchant speaks the protocol: always signed in with a bearer key."""
 
@@ -57,6 +71,8 @@ class AcpManifest(Manifest):
     payment: PaymentTable = PaymentTable()
     delivery: DeliveryTable
     input: list[InputTable] = Field(default_factory=list)
+    terms: dict[str, TermTable] = Field(default_factory=dict)
+    """By offer."""
 
     @field_validator("auth")
     @classmethod
@@ -72,6 +88,11 @@ class AcpManifest(Manifest):
     def kind_of(self, offer: str) -> Kind:
         """What one offer brings."""
         return self.delivery.offers.get(offer, self.delivery.kind)
+
+    def sold_as(self, offer: str) -> tuple[Pricing, str]:
+        """What one offer's price is for, and for how long."""
+        found = self.terms.get(offer)
+        return (found.pricing, found.term) if found else ("act", "")
 
     def vat_rate_bp(self, offer: str) -> int:
         """The rate agreed for one offer, in basis points."""

@@ -13,6 +13,7 @@ from connectors.contract import Input, Offer, Rejected, Removed, State
 from connectors.declared.manifest import REPEATED_TWICE
 from connectors.kit.checks import check, fail, skip
 from connectors.kit.stage import Stage, attempt, listed, quoted
+from connectors.terms import term_fault
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 MARKUP = re.compile(r"<[A-Za-z!/]")
@@ -58,7 +59,7 @@ def _valid(stage: Stage) -> None:
     for offer in offers:
         texts = [*offer.title.values(), *offer.summary.values(), *offer.delay.values()]
         faults = [
-            type_fault(offer), price_fault(offer),
+            type_fault(offer), price_fault(offer), term_fault(offer),
             "" if NAME.fullmatch(offer.id) and NAME.fullmatch(offer.category) else "id, category: [A-Za-z0-9._-]",
             "" if offer.title.get("fr") and offer.summary.get("fr") else "title.fr, summary.fr",
             "" if re.fullmatch("[A-Z]{3}", offer.currency) else f"currency: {offer.currency}",

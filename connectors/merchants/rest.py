@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, ClassVar
 from urllib.parse import urlsplit
 
 from connectors.contract import (
+    Access,
     AuthFailed,
     BookLine,
     Buyer,
@@ -24,6 +25,7 @@ from connectors.contract import (
     Done,
     Input,
     Licence,
+    Link,
     Listed,
     MerchantConnector,
     NotDone,
@@ -145,8 +147,9 @@ class RestMerchant(MerchantConnector):
         return Offer(
             id=str(item["id"]), title=item["title"], summary=item["summary"], category=str(item["category"]),
             delivery=item["delivery"], delay=item.get("delay", {}), keywords=str(item.get("keywords", "")),
+            pricing=item.get("pricing", "act"), term=str(item.get("term", "")),
+            units=int(item.get("units", 0)), packs=tuple(map(str, item.get("packs", ()))),
             inputs=self.inputs.get(str(item["id"]), self.inputs.get("", ())), **_price(item),
-            pricing=item.get("pricing", "act"), units=int(item.get("units", 0)), packs=tuple(item.get("packs", ())),
         )  # fmt: skip
 
     def delivery(self, item: Mapping[str, Any]) -> Delivery:
@@ -158,8 +161,12 @@ class RestMerchant(MerchantConnector):
             )
         if kind == "data":
             return Data(tuple((row["label"], str(row["value"])) for row in item["rows"]))
+        if kind == "link":
+            return Link(str(item["url"]), _instant(item.get("expires_at")))
         if kind == "licence":
-            return Licence(str(item["key"]), int(item.get("units", 0)))
+            return Licence(str(item["key"]), int(item.get("units", 0)), _instant(item.get("until")))
+        if kind == "access":
+            return Access(str(item["url"]), datetime.fromisoformat(item["until"]))
         raise ContractBroken(f"a delivery of kind {kind!r}")
 
     def _outcome(self, answer: Answer) -> Outcome:
@@ -209,6 +216,10 @@ def _need(content: Any, name: str, kind: type) -> Any:
     if not isinstance(content, dict) or not isinstance(content.get(name), kind):
         raise ContractBroken(f"no {name} in the answer")
     return content[name]
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _rejection(answer: Answer) -> Rejected:

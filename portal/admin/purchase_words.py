@@ -38,6 +38,10 @@ CHOICES = {
         lazy_gettext("Ask the merchant again"),
         lazy_gettext("Looks the order up at the merchant by its own key; what it has delivered is fetched."),
     ),
+    "accept_shorter": (
+        lazy_gettext("Accept the earlier end"),
+        lazy_gettext("The employee gets the access as it is, and the whole price is charged; it is looked up first."),
+    ),
     "give_up": (
         lazy_gettext("Give the purchase up"),
         lazy_gettext("The employee gets nothing and nothing is charged; what the merchant asks for must be settled with it."),

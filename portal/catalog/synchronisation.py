@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from connectors.contract import ConnectorError, ContractBroken, Listed, Offer, Removed, State, Unfit
 from connectors.merchants.registry import LoadedMerchant
+from connectors.terms import term_fault
 from portal import clock, logs
 from portal.catalog import facets, runs, search
 from portal.catalog.merchants import Merchants, asking, checked
@@ -218,4 +219,4 @@ def _fault_of(given: Offer | Unfit) -> str:
         > LONGEST_TEXT
     ):
         return f"a text of more than {LONGEST_TEXT} signs"
-    return ""
+    return term_fault(offer)

@@ -18,7 +18,7 @@ from connectors.merchants.registry import LoadedMerchant
 from portal import audit, clock, logs, outbox
 from portal.billing import charges
 from portal.billing.charges import Billable
-from portal.checkout import orders, packs, requests
+from portal.checkout import orders, packs, requests, terms
 from portal.checkout.orders import Order
 from portal.checkout.quotes import QuoteRow
 from portal.database import Database
@@ -83,7 +83,7 @@ def _accept(
         allowance = requests.allowance(session, quote, decision) if decision.full else None
         if not decision.allowed and not allowance:
             raise Refused(decision.reason.code, **decision.reason.facts)
-        order = _store(session, quote, account, merchant, decision, number)
+        order = _store(session, quote, account, merchant, decision, number, zone)
         if allowance:
             requests.use(session, allowance, order.number)
             order.granted_by = {**order.granted_by, "request": allowance.number}
@@ -103,9 +103,10 @@ def _accept(
 
 
 def _store(
-    session: Session, quote: QuoteRow, account: Account, merchant: LoadedMerchant, decision: Decision, number: str
-) -> Order:
-    seller = merchant.manifest.merchant
+    session: Session, quote: QuoteRow, account: Account, merchant: LoadedMerchant, decision: Decision, number: str,
+    zone: ZoneInfo,
+) -> Order:  # fmt: skip
+    seller, at = merchant.manifest.merchant, clock.now()
     order = Order(
         number=number, token=quote.token, account_id=account.id, offer_id=quote.offer_id,
         state="accepted", key=str(uuid.uuid4()), title=quote.offer.title, subject=quote.subject,
@@ -115,7 +116,7 @@ def _store(
         net_cents=quote.net_cents, vat_rate_bp=quote.vat_rate_bp, vat_cents=quote.vat_cents,
         gross_cents=quote.gross_cents, currency=quote.currency, units=quote.offer.units, cost_centre=account.cost_centre,
         granted_by={"rules": [rule.as_dict() for rule in decision.rules]}, merchant_ref="", stage={},
-        next_token="", created_at=clock.now(),
+        next_token="", created_at=at, **terms.agreed(quote, at, zone),
     )  # fmt: skip
     session.add(order)
     session.flush()

@@ -22,8 +22,11 @@ from portal.checkout.steps import fail
 from portal.database import Database
 from portal.refusals import Reason, Refused
 
-Choice = Literal["ask_again", "give_up"]
-"""`ask_again` looks the order up at the merchant once more; `give_up` ends it undelivered and uncharged."""
+Choice = Literal["ask_again", "accept_shorter", "give_up"]
+"""`ask_again` looks the order up at the merchant once more; `give_up` ends it undelivered and uncharged.
+
+`accept_shorter` looks it up as well, and takes an access that ends earlier than promised as it is, at its price.
+"""
 
 ORDER_CHOICES = get_args(Choice)
 LONGEST_REASON = 500
@@ -84,7 +87,10 @@ def choices(order: Order) -> list[Choice]:
     is_held = order.charge.state in {"reserved", "free"} or (
         order.charge.state == "new" and order.charge.offline_at is not None
     )
-    return ["ask_again", "give_up"] if order.sent_at is not None and is_held else ["give_up"]
+    if order.sent_at is None or not is_held:
+        return ["give_up"]
+    is_shorter = (order.reason or {}).get("code") == "access_shorter"
+    return ["ask_again", "accept_shorter", "give_up"] if is_shorter else ["ask_again", "give_up"]
 
 
 def open_cases(session: Session) -> list[Order]:
@@ -121,7 +127,7 @@ def decide(session: Session, actor: str, order: Order, choice: Choice, reason: s
         raise Refused("reason_missing")
     if choice not in choices(order):
         raise Refused("choice_gone")
-    said: dict[str, object] = {"by": actor, "reason": reason}
+    said: dict[str, object] = {"by": actor, "reason": reason, "choice": choice}
     audit.record(session, actor, f"dispute_{choice}", order.number, after=said)
     if choice == "give_up":
         fail(session, order, Reason("given_up"), said, void=order.charge.state in {"new", "reserved"})

@@ -31,7 +31,7 @@ from connectors.merchants.registry import LoadedMerchant
 from portal import clock, logs, outbox
 from portal.billing import charges
 from portal.catalog.merchants import checked
-from portal.checkout import orders, outcomes, packs
+from portal.checkout import orders, outcomes, packs, terms
 from portal.checkout.orders import DeliveryRow, Order
 from portal.checkout.quotes import check_quote, keep_quote, require_pack
 from portal.checkout.steps import Ended, Means, Wait, doubt, fail
@@ -124,6 +124,7 @@ def _delivered(session: Session, order: Order, stored: Stored | None, lease: Lea
     outbox.finish(session, lease)
     row = _delivery_row(order, stored)
     session.add(row)
+    order.ends_at = terms.final_end(order, outcomes.from_json(order.outcome or {}).delivery)
     orders.move(session, order, "delivered", {"sha256": row.sha256})
     packs.use(session, order.number)
     if order.units:
@@ -190,6 +191,8 @@ def _record(
                 return None
             if order.units and not outcomes.holds_units(outcome, order.units):
                 doubt(session, order, "merchant_other_pack", evidence)
+                return None
+            if terms.dispute_end(session, order, outcome.delivery, evidence):
                 return None
             order.outcome = outcomes.to_json(outcome)
             orders.note(session, order, "fulfilled", evidence)

@@ -49,6 +49,7 @@ class Order(Base):
         CheckConstraint(f"state IN {STATES}", "state_known"),
         CheckConstraint("net_cents + vat_cents = gross_cents", "price_adds_up"),
         CheckConstraint("gross_cents >= 0", "price_not_negative"),
+        CheckConstraint("term = '' OR ends_at IS NOT NULL", "term_ends"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -71,6 +72,11 @@ class Order(Base):
     units: Mapped[int] = mapped_column(default=0)
     """Of the pack that it buys."""
     cost_centre: Mapped[str] = mapped_column(String(64))
+    pricing: Mapped[str] = mapped_column(String(16), default="act")
+    term: Mapped[str] = mapped_column(String(16), default="")
+    ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    """The end that was promised; once delivered, the end the merchant gave."""
+    reminded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     granted_by: Mapped[dict[str, Any]] = mapped_column(JSON)
     merchant_ref: Mapped[str] = mapped_column(String(200), default="")
     outcome: Mapped[dict[str, Any] | None] = mapped_column(JSON)

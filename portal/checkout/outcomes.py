@@ -18,6 +18,9 @@ DELIVERIES: dict[str, type[Any]] = {
 }
 
 
+ENDS = ("expires_at", "until")
+
+
 def to_json(done: contract.Done) -> dict[str, Any]:
     """A finished outcome as JSON; times are ISO 8601 in UTC."""
     content = dataclasses.asdict(done)
@@ -31,7 +34,7 @@ def from_json(content: dict[str, Any]) -> contract.Done:
     """The finished outcome that was stored."""
     delivery = dict(content["delivery"])
     kind = DELIVERIES[delivery["kind"]]
-    for name in ("expires_at", "until"):
+    for name in ENDS:
         if delivery.get(name):
             delivery[name] = datetime.fromisoformat(delivery[name])
     if kind is contract.Data:
@@ -61,6 +64,10 @@ def require_usable(done: contract.Done) -> None:
         raise contract.ContractBroken("the delivery has no key")
     if isinstance(delivery, contract.Link | contract.Access) and not _is_a_page(delivery.url):
         raise contract.ContractBroken(f"the delivery leads nowhere: {delivery.url[:100]!r}")
+    for name in ENDS:
+        until = getattr(delivery, name, None)
+        if until is not None and until.tzinfo is None:
+            raise contract.ContractBroken(f"the end of the delivery has no time zone: {until}")
 
 
 def _is_a_page(url: str) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from connectors.contract import Buyer, ConnectorError, Input, Suggestion
-from portal import logs
+from portal import clock, logs
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
-from portal.checkout import packs, requests
+from portal.checkout import packs, requests, running, terms
 from portal.checkout.inputs import InvalidInputs, clean_inputs
+from portal.checkout.orders import Order
 from portal.checkout.packs import Pack
 from portal.checkout.quotes import QuoteRow, ask_quote
 from portal.checkout.requests import PurchaseRequest
@@ -26,7 +28,10 @@ SHORTEST_SEARCH = 2
 
 @dataclass
 class Panel:
-    """What the panel shows now. `wrong` holds a reason by input name; `found` completions by input name."""
+    """What the panel shows now. `wrong` holds a reason by input name; `found` completions by input name.
+
+    `ends_at` is the end of what is sold for a time if it is confirmed now, `already` what runs of the same until then.
+    """
 
     offer: OfferRow
     decision: Decision
@@ -41,6 +46,8 @@ class Panel:
     pack: Pack | None = None
     """The pack that pays, or that could."""
     pack_refused: bool = False
+    ends_at: datetime | None = None
+    already: Order | None = None
 
     @property
     def is_over(self) -> bool:
@@ -105,12 +112,14 @@ def _ask(panel: Panel, database: Database, merchants: Merchants, account_id: int
 
 
 def weigh(panel: Panel, database: Database, employee: Employee, zone: ZoneInfo) -> None:
-    """Hold the price against every ceiling, and find what was asked or allowed when one is too small."""
+    """Hold the price against every ceiling, find what was asked or allowed when one is too small, and what runs already."""
     quote = panel.quote
     if quote is None:
         return
+    panel.ends_at = terms.promised_end(quote.term, clock.now(), zone)
     with database.reading() as session:
         panel.pack = session.get(Pack, quote.pack_id) if quote.pack_id else None
+        panel.already = running.overlapping(session, quote) if quote.term else None
         panel.decision = explain(session, employee, panel.offer.wanted, zone, quote.price)
         if panel.decision.full:
             panel.request = requests.standing_request(session, quote, panel.decision)

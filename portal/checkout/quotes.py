@@ -55,6 +55,9 @@ class QuoteRow(Base):
     units: Mapped[int] = mapped_column(default=0)
     pack_id: Mapped[int | None]
     """The pack whose units pay for it, in place of money."""
+    pricing: Mapped[str] = mapped_column(String(16), default="act")
+    term: Mapped[str] = mapped_column(String(16), default="")
+    """As the offer had them when the price was given: what is shown is what is agreed."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -154,7 +157,7 @@ def keep_quote(
     pack_id: int | None = None,
 ) -> QuoteRow:  # fmt: skip
     """Store a checked quote; its token has 256 random bits. `pack_id` is the pack that pays for it, if one does."""
-    at = clock.now()
+    at, offer = clock.now(), session.get_one(OfferRow, offer_id)
     row = QuoteRow(
         token=secrets.token_urlsafe(32), account_id=account_id, offer_id=offer_id, inputs=dict(inputs),
         ref=quote.ref, subject=quote.subject[:300], net_cents=quote.net_cents, vat_rate_bp=quote.vat_rate_bp,
@@ -162,6 +165,7 @@ def keep_quote(
         lines=[vars(line) for line in quote.lines], units=quote.units, pack_id=pack_id if quote.units else None,
         created_at=at,
         expires_at=min(quote.expires_at.astimezone(UTC), at + LONGEST_VALIDITY),
+        pricing=offer.pricing, term=offer.term,
     )  # fmt: skip
     session.add(row)
     session.flush()

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from connectors.contract import Buyer
 from portal.billing import refunds
 from portal.catalog.browsing import visible_offer
-from portal.checkout import orders, packs, request_views
+from portal.checkout import orders, packs, request_views, running
 from portal.checkout.confirmation import accept
 from portal.checkout.orders import Order
 from portal.checkout.panel import Panel, price, weigh
@@ -111,10 +111,13 @@ def purchases() -> ResponseReturnValue:
     """Every order of this employee."""
     with installation().database.reading() as session:
         own = orders.list_own(session, account().id)
-        running = packs.of_account(session, account().id)
-        titles = packs.titles(session, running)
+        lasting = running.list_running(session, account().id)
+        unused = packs.of_account(session, account().id)
+        titles = packs.titles(session, unused)
         units = packs.units_of(session, [order.number for order in own])
-    return render_template("checkout/purchases.html", orders=own, packs=running, pack_titles=titles, units=units)
+    return render_template(
+        "checkout/purchases.html", orders=own, running=lasting, packs=unused, pack_titles=titles, units=units
+    )
 
 
 @checkout.get("/purchases/<number>")

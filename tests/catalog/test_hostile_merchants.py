@@ -71,6 +71,9 @@ def slugs(database):
     replace(GOOD, category="a category"), replace(GOOD, delivery="parcel"), replace(GOOD, net_cents="much"),
     replace(GOOD, net_cents=-1000, vat_cents=-200, gross_cents=-1200), replace(GOOD, gross_cents=1), replace(GOOD, vat_cents=10.5),
     replace(GOOD, inputs=(Input("n", "label"),)), replace(GOOD, inputs=({"name": "n"},)), None, {"id": "o"}, "offer", Offer,
+    replace(GOOD, term="P1M"), replace(GOOD, pricing="duration", delivery="access"), replace(GOOD, pricing="rent"),
+    replace(GOOD, pricing="subscription", term="for ever", delivery="access"), replace(GOOD, pricing="duration", term="P7D"),
+    replace(GOOD, pricing="subscription", term="P99Y", delivery="access"),
 ])  # fmt: skip
 def test_an_offer_that_cannot_be_is_refused_alone(bad, database):
     other = replace(GOOD, id="fine")

@@ -10,7 +10,7 @@ def test_the_catalogue_is_read_and_listed(furnished):
     assert synced.exit_code == 0
     assert "registre: 6 offers, 0 withdrawn, 0 refused" in synced.output
     assert {"offer": "registre-kbis", "scope": "offer:registre/kbis"}.items() <= listed[0].items()
-    assert len(listed) == len({row["offer"] for row in listed}) == 17
+    assert len(listed) == len({row["offer"] for row in listed}) == 22
 
 
 def test_a_merchant_that_is_down_keeps_its_offers_and_stops_no_other(furnished, company):
@@ -20,12 +20,12 @@ def test_a_merchant_that_is_down_keeps_its_offers_and_stops_no_other(furnished, 
 
     assert synced.exit_code == 1
     assert "registre: status 503" in synced.output
-    assert "coface: 3 offers" in synced.output
+    assert "coface: 5 offers" in synced.output
     assert "registre-kbis" in {row["offer"] for row in furnished.json("catalog", "list")}
 
 
 def test_one_merchant_can_be_read_alone_and_a_wrong_name_is_said(furnished):
-    assert furnished.run("catalog", "sync", "coface").stdout == "coface: 3 offers, 0 withdrawn, 0 refused\n"
+    assert furnished.run("catalog", "sync", "coface").stdout == "coface: 5 offers, 0 withdrawn, 0 refused\n"
     assert furnished.run("catalog", "sync", "cofcae").exit_code == 2
 
 

@@ -13,7 +13,7 @@ from connectors.acp import feed
 from connectors.acp.manifest import AcpManifest
 from connectors.contract import ContractBroken, Offer, State, Unfit
 from connectors.http import Download
-from connectors.merchants.registry import LoadedMerchant
+from connectors.merchants.registry import ConnectorBroken, LoadedMerchant
 from demo.acp_goods import GOODS, MANIFEST, product
 from portal.catalog.merchants import Merchants
 from portal.catalog.synchronisation import synchronise
@@ -160,3 +160,15 @@ def test_odd_but_right_feeds(manifest):
         assert all(offer.summary["fr"] == words for offer in offers)
     assert listed(b'{"products": []}', manifest) == []
     assert listed(b"", manifest) == []
+
+
+def test_what_the_manifest_says_is_sold_for_a_time(load):
+    offers = {each.id: each for each in load().list_offers() if isinstance(each, Offer)}
+    assert (offers["consultation"].pricing, offers["consultation"].term) == ("duration", "PT24H")
+    assert (offers["livre"].pricing, offers["livre"].term) == ("act", "")
+
+
+@pytest.mark.parametrize("term", ["", "24h", "P20Y"])
+def test_a_term_without_an_end_is_no_manifest(term, load):
+    with pytest.raises(ConnectorBroken, match=r"write it like|longer than ten years"):
+        load(('term = "PT24H"', f'term = "{term}"'))

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from connectors.contract import (
+    Access,
     AuthFailed,
     Buyer,
     ContractBroken,
     Document,
     Done,
+    Licence,
+    Link,
     NotDone,
     NotFound,
     NotOffered,
@@ -31,6 +34,7 @@ from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import Network
 from connectors.merchants import registry
 from connectors.merchants.registry import ConnectorBroken, LoadedMerchant, load_merchant
+from connectors.terms import term_fault
 from tests.connectors.declared_shop import MANIFEST, PRODUCTS, Shop, folder_of
 
 ACME = Buyer("Acme SA")
@@ -346,3 +350,33 @@ def test_code_for_the_one_thing_no_manifest_can_say(load, tmp_path, monkeypatch)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(registry, "_locate", lambda _name: ("meteo", folder))
     assert [offer.id for offer in load().connector.list_offers()] == ["sun", "storm"]
+
+
+def test_what_a_price_is_for_is_mapped_like_anything_else(load, shop):
+    places = (
+        'pricing = "=subscription", term = "lasts", units = "many", packs = "=small, large", delivery = "=access", '
+    )
+    shop.answers["GET /v2/products"] = 200, {"data": [{**PRODUCTS[0], "lasts": "P1M", "many": 10}]}
+    seller = load(('delivery = "=document", gross', places + "gross")).connector
+
+    [offer] = seller.list_offers()
+
+    assert (offer.pricing, offer.term, offer.units, offer.packs) == ("subscription", "P1M", 10, ("small", "large"))
+    assert (term_fault(offer), offer.delivery) == ("", "access")
+
+
+@pytest.mark.parametrize(("delivery", "given", "read"), [
+    ('{kind = "=access", url = "to", until = "end"}', {"to": "https://x.example", "end": "2027-01-31T10:00:00+01:00"},
+     Access("https://x.example", datetime(2027, 1, 31, 9, tzinfo=UTC))),
+    ('{kind = "=licence", key = "to", until = "end"}', {"to": "K-1", "end": "2027-01-31"},
+     Licence("K-1", 0, datetime(2027, 1, 31, tzinfo=UTC))),
+    ('{kind = "=licence", key = "to", until = "end", units = "n"}', {"to": "K-1", "n": 5}, Licence("K-1", 5)),
+    ('{kind = "=link", url = "to", expires_at = "end"}', {"to": "https://x.example", "end": 1_800_000_000},
+     Link("https://x.example", datetime.fromtimestamp(1_800_000_000, UTC))),
+])  # fmt: skip
+def test_every_delivery_that_lasts_is_read_with_its_end(delivery, given, read, load, shop):
+    written = 'delivery = {kind = "=document", url = "file", filename = "name", sha256 = "sha"}'
+    seller = load((written, f"delivery = {delivery}")).connector
+    shop.answers["POST /v2/orders"] = 201, {"order": {"status": "ready", "id": "o", "total": 360, **given}}
+
+    assert bought(seller) == Done(read, 360, "o")

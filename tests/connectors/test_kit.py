@@ -84,6 +84,7 @@ BREAKS: list[tuple[str, str, Break, str]] = [
     ("fixtures.complete", "may not be skipped", edit("fixtures/story.toml", ("# [skip]\n# \"price.changed\"", "[skip]\n\"fulfil.same_key\"")), "bronze"),
     ("offers.valid", "≠", edit("connector.toml", ('gross = "price", vat_rate = "vat"}\n\n[quote]', 'gross = "price", net = "price", vat_rate = "vat"}\n\n[quote]')), "bronze"),
     ("offers.valid", "markup", edit("fixtures/list.json", ('"fr": "Pluie"', '"fr": "<b>Pluie</b>"')), "bronze"),
+    ("offers.valid", "needs the term it is paid for", edit("connector.toml", ('gross = "price", vat_rate = "vat"}\n\n[quote]', 'gross = "price", vat_rate = "vat", pricing = "=subscription"}\n\n[quote]')), "bronze"),
     ("offers.unique", "rain is listed twice", edit("fixtures/list.json", ('"sku": "storm"', '"sku": "rain"')), "bronze"),
     ("offers.stable", "differs", code("turn = 0\ndef _offer(self, item):\n    self.turn += 1\n    made = super()._offer(item)\n    return Offer(**{**vars(made), 'keywords': str(self.turn)})"), "bronze"),
     ("offers.delta", "has no end", code("def list_offers(self, state=''):\n    yield from super().list_offers()\n    yield State('c1')"), "bronze"),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask, Response, jsonify
 
-from connectors.contract import Quote, Unavailable, Unknown
+from connectors.contract import Access, Done, Licence, Link, Quote, Unavailable, Unknown
 from connectors.http import Network
 from connectors.merchants.registry import load_merchant
 
@@ -44,3 +44,27 @@ def test_a_merchant_that_asks_us_to_wait_has_done_nothing(status, order):
 @pytest.mark.parametrize("page", ["<html><body>Service Unavailable</body></html>", "", {"message": "no upstream"}, {}])
 def test_a_proxy_before_it_leaves_a_doubt(status, page, order):
     assert isinstance(order(page, status), Unknown)
+
+
+END = datetime(2027, 1, 31, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("given", "read"), [
+    ({"kind": "access", "url": "https://x.example", "until": "2027-01-31T10:00:00+01:00"}, Access("https://x.example", END)),
+    ({"kind": "licence", "key": "K-1", "units": 10, "until": "2027-01-31T09:00:00+00:00"}, Licence("K-1", 10, END)),
+    ({"kind": "licence", "key": "K-1"}, Licence("K-1")), ({"kind": "link", "url": "https://x.example"}, Link("https://x.example")),
+    ({"kind": "link", "url": "https://x.example", "expires_at": "2027-01-31T09:00:00+00:00"}, Link("https://x.example", END)),
+])  # fmt: skip
+def test_every_delivery_that_lasts_is_read_with_its_end(given, read, order):
+    answer = {"state": "delivered", "order": "M-1", "price": {"gross": "3.53"}, "delivery": given}
+
+    assert order(answer, 201) == Done(read, 353, "M-1")
+
+
+@pytest.mark.parametrize(
+    "given", [{"kind": "access", "url": "https://x.example"}, {"kind": "access", "url": "x", "until": "soon"}]
+)
+def test_an_access_without_an_end_is_a_doubt(given, order):
+    assert isinstance(
+        order({"state": "delivered", "order": "M-1", "price": {"gross": "3.53"}, "delivery": given}, 201), Unknown
+    )

@@ -1,4 +1,4 @@
-"""Credit report (takes a while) and credit opinion (at once), by SIREN. Signed in with OAuth2 client credentials."""
+"""Credit report (takes a while), credit opinion (at once) and monitoring, by SIREN. Signed in with OAuth2 client credentials."""
 
 from __future__ import annotations
 

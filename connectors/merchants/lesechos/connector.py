@@ -1,4 +1,4 @@
-"""One press article, found by its title, delivered as a document. Signed in with HTTP Basic."""
+"""A press article, found by its title, as a document; entry to the whole newspaper for a time. Signed in with HTTP Basic."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ARTICLE = Input(
 class Connector(RestMerchant):
     """The publisher's REST interface."""
 
-    inputs: ClassVar = {"": (ARTICLE,)}
+    inputs: ClassVar = {"": (ARTICLE,), "pass-24h": (), "pass-7j": ()}
 
     def sign(self, *, fresh: bool = False) -> dict[str, str]:
         """HTTP Basic (RFC 7617)."""

@@ -1,4 +1,4 @@
-"""A contract or letter from a template and a few answers, as DOCX or PDF. Signed in with a token header."""
+"""A contract or letter from a template and a few answers, as DOCX or PDF; a legal desk by the month. Signed in with a token header."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Connector(RestMerchant):
     """The publisher's REST interface."""
 
     # Only the template on offer itself is a choice of several.
-    inputs: ClassVar = {"": INPUTS[1:], "modele": INPUTS}
+    inputs: ClassVar = {"": INPUTS[1:], "modele": INPUTS, "juriste": ()}
 
     def sign(self, *, fresh: bool = False) -> dict[str, str]:
         """The contract's token."""
