@@ -136,6 +136,8 @@ class MerchantSection(Section):
     secrets: dict[str, SecretStr] = {}
     manifest: str = ""
     """Who sells, for a connector that speaks a protocol: a `connector.toml` of this site, relative to this file."""
+    trust: Literal["", "own_process", "in_process"] = ""
+    """How code runs that is not shipped: `own_process` or `in_process`; it is refused when neither is said."""
 
     @field_validator("base_url")
     @classmethod

@@ -1,5 +1,7 @@
 """Find merchant connectors: folders beside this file, installed packages (`portal.merchants`), and protocols.
 
+Code that is not shipped is others': no line of it runs before the site says how (`connectors/merchants/trust.py`).
+
 A protocol serves many merchants: who sells, its `connector.toml` says, which is the site's own file or stands where
 any other connector's does, and names the protocol. A connector that cannot be loaded raises `ConnectorBroken` and never stops the others.
 """
@@ -7,38 +9,43 @@ any other connector's does, and names the protocol. A connector that cannot be l
 from __future__ import annotations
 
 import importlib
-import importlib.resources
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from connectors.acp.manifest import AcpManifest
 from connectors.acp.merchant import AcpMerchant
+from connectors.apart.merchant import ApartMerchant
+from connectors.apart.pool import Pool
+from connectors.apart.process import Code
 from connectors.contract import Context, MerchantConnector, Words
 from connectors.declared.manifest import DeclaredManifest
 from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import GuardedClient, Network, Timeouts
-from connectors.manifest import Manifest, ManifestError, protocol_of, read_manifest
+from connectors.manifest import Manifest, ManifestError, protocol_of, read_manifest, tables_of
+from connectors.merchants.trust import Level, Trust, require
 
 FOLDER = Path(__file__).parent
 ENTRY_POINT_GROUP = "portal.merchants"
-Spoken = tuple[type[Manifest], type[MerchantConnector]]
-DECLARED: Spoken = (DeclaredManifest, DeclaredMerchant)
-PROTOCOLS: Mapping[str, Spoken] = {"acp": (AcpManifest, AcpMerchant)}
+Made = Callable[[Context], MerchantConnector]
+Spoken = tuple[type[Manifest], Made]
+DECLARED: tuple[type[Manifest], type[MerchantConnector]] = (DeclaredManifest, DeclaredMerchant)
+PROTOCOLS: Mapping[str, tuple[type[Manifest], type[MerchantConnector]]] = {"acp": (AcpManifest, AcpMerchant)}
 """What speaks a protocol with whatever merchant a manifest describes."""
 
 
 class ConnectorBroken(Exception):
-    """This connector cannot be used; `words` say why, in every language."""
+    """This connector cannot be used; `words` say why, and `remedy` what to do when it is not plain, in every language."""
 
-    def __init__(self, name: str, words: Words) -> None:
+    def __init__(self, name: str, words: Words, remedy: Words | None = None) -> None:
         super().__init__(f"{name}: {words['en']}")
         self.name = name
         self.words = words
+        self.remedy: Words = remedy or {}
 
 
 @dataclass(frozen=True)
@@ -55,20 +62,21 @@ def names() -> list[str]:
     return sorted(shipped | {point.name for point in _installed()} | PROTOCOLS.keys())
 
 
-def read_connector(connector: str, site: Path | None = None) -> tuple[Manifest, type[MerchantConnector]]:
+def read_connector(connector: str, site: Path | None = None, trust: Trust = "") -> tuple[Manifest, Made]:
     """A connector's manifest and what speaks for it, before anybody has configured it.
 
     Args:
         site: the site's own manifest, for a protocol; a connector of one merchant brings its own.
+        trust: how code of others runs; "" refuses it.
 
     Raises:
-        ConnectorBroken: it does not exist, its manifest is wrong or nowhere, or its code does not load.
+        ConnectorBroken: it does not exist, its manifest is wrong or nowhere, or its code does not load or may not run.
     """
     _require_one_manifest(connector, site)
     if site:
         return _read(connector, site, lambda: PROTOCOLS[connector])
     module, folder = _locate(connector)
-    manifest, made = _read(connector, folder / "connector.toml", lambda: _kind_of(module, folder))
+    manifest, made = _read(connector, folder / "connector.toml", lambda: _kind_of(connector, module, folder, trust))
     if manifest.id != connector:
         raise ConnectorBroken(
             connector,
@@ -85,12 +93,43 @@ def folder_of(connector: str) -> Path:
     return _locate(connector)[1]
 
 
-def read_folder(folder: Path) -> tuple[Manifest, type[MerchantConnector]]:
+def require_code(manifest: Manifest, made: Made) -> None:
+    """Run code that lives apart as far as it takes to load it. Raises `ConnectorBroken` when it does not."""
+    if not isinstance(made, partial):
+        return
+    http = GuardedClient(manifest.network.hosts)
+    words = dict.fromkeys(manifest.auth.secrets, "")
+    merchant = made(Context(manifest.id, manifest.network.base_url, words, http, manifest.model_dump(by_alias=True)))
+    fault = merchant.fault()
+    merchant.close()
+    http.close()
+    if fault:
+        raise ConnectorBroken(manifest.id, fault.what, fault.remedy)
+
+
+def level_of(connector: str, trust: Trust = "") -> Level:
+    """Whose code speaks for a merchant, and where it runs. Raises `ConnectorBroken` when there is no such connector."""
+    if connector in PROTOCOLS:
+        return "declared"
+    folder = _locate(connector)[1]
+    if not (folder / "connector.py").exists():
+        return "declared"
+    if is_shipped(folder):
+        return "own_process" if trust == "own_process" else "shipped"
+    return trust or "refused"
+
+
+def is_shipped(folder: Path) -> bool:
+    """Whether a connector came with the product, and was read by whoever made it."""
+    return folder.resolve().parent == FOLDER.resolve()
+
+
+def read_folder(folder: Path, trust: Trust = "in_process") -> tuple[Manifest, Made]:
     """Like `read_connector`, for a folder that nobody has installed yet; whatever it is called. Raises `ConnectorBroken`."""
-    return _read(folder.name, folder / "connector.toml", lambda: _kind_of("", folder))
+    return _read(folder.name, folder / "connector.toml", lambda: _kind_of(folder.name, "", folder, trust))
 
 
-def _read(connector: str, path: Path, kind_of: Callable[[], Spoken]) -> tuple[Manifest, type[MerchantConnector]]:
+def _read(connector: str, path: Path, kind_of: Callable[[], Spoken]) -> tuple[Manifest, Made]:
     try:
         kind, made = kind_of()
         return read_manifest(path, kind), made
@@ -107,6 +146,7 @@ def load_merchant(
     secrets: Mapping[str, str],
     network: Network,
     site: Path | None = None,
+    trust: Trust = "",
 ) -> LoadedMerchant:
     """One merchant of the configuration with its connector.
 
@@ -114,11 +154,12 @@ def load_merchant(
         key: the merchant's name on this site.
         base_url: replaces the manifest's; its host is then the only one contacted besides.
         site: the site's own manifest, for a protocol.
+        trust: how code of others runs; "" refuses it.
 
     Raises:
-        ConnectorBroken: it does not exist, its manifest is wrong, its code does not load, or a secret is missing.
+        ConnectorBroken: it does not exist, its manifest is wrong, its code does not load or may not run, or a secret is missing.
     """
-    manifest, made = read_connector(connector, site)
+    manifest, made = read_connector(connector, site, trust)
     missing = [name for name in manifest.auth.secrets if not secrets.get(name)]
     if missing:
         listed = ", ".join(missing)
@@ -152,12 +193,31 @@ def _require_one_manifest(connector: str, site: Path | None) -> None:
         )
 
 
-def _kind_of(module: str, folder: Path) -> Spoken:
+def _kind_of(connector: str, module: str, folder: Path, trust: Trust) -> Spoken:
     """What its manifest may say and what speaks for it: its own code, a protocol, or the manifest alone."""
     if (folder / "connector.py").exists():
+        apart = _is_apart(connector, folder, trust)
+        if apart:
+            return _described_in(folder), partial(ApartMerchant, pool=Pool(Code(connector, folder, module)))
         made = _code_of(module, folder)
         return next((kind for kind, base in (DECLARED, *PROTOCOLS.values()) if issubclass(made, base)), Manifest), made
     return PROTOCOLS.get(protocol_of(folder / "connector.toml"), DECLARED)
+
+
+def _is_apart(connector: str, folder: Path, trust: Trust) -> bool:
+    """Whether its code runs in a process of its own. Raises `ConnectorBroken` when it may not run, or not so."""
+    words = require(trust, connector, shipped=is_shipped(folder))
+    if words:
+        raise ConnectorBroken(connector, *words)
+    return trust == "own_process"
+
+
+def _described_in(folder: Path) -> type[Manifest]:
+    """What a manifest may say whose code is not read here: its own tables tell."""
+    path = folder / "connector.toml"
+    if protocol_of(path) in PROTOCOLS:
+        return PROTOCOLS[protocol_of(path)][0]
+    return DeclaredManifest if "list" in tables_of(path) else Manifest
 
 
 def _code_of(module: str, folder: Path) -> type[MerchantConnector]:
@@ -186,7 +246,7 @@ def _locate(connector: str) -> tuple[str, Path]:
         else {}
     )
     for point in _installed().select(name=connector):
-        places[point.value] = Path(str(importlib.resources.files(point.value)))
+        places[point.value] = _folder_of_package(point.value)
     if not places:
         known = ", ".join(names())
         raise ConnectorBroken(
@@ -202,3 +262,15 @@ def _locate(connector: str) -> tuple[str, Path]:
             connector, {"fr": f"ce nom existe deux fois : {listed}", "en": f"this name exists twice: {listed}"}
         )
     return next(iter(places.items()))
+
+
+def _folder_of_package(name: str) -> Path:
+    """Where a package is, without running a line of it, which importing it would do."""
+    first, *rest = name.split(".")
+    try:
+        found = importlib.util.find_spec(first)
+    except (ImportError, ValueError):
+        found = None
+    places = [Path(place).joinpath(*rest) for place in (found and found.submodule_search_locations) or ()]
+    whole = [place for place in places if (place / "connector.toml").is_file()]
+    return next(iter([*whole, *places]), Path(name))

@@ -59,7 +59,9 @@ def load_merchants(settings: Settings, network: Network, breaker: Callable[[str]
         way = dataclasses.replace(network, breaker=breaker(merchant_lane(key)) if breaker else None)
         manifest = settings.path(section.manifest) if section.manifest else None
         try:
-            merchants.loaded[key] = load_merchant(section.connector, key, section.base_url, secrets, way, manifest)
+            merchants.loaded[key] = load_merchant(
+                section.connector, key, section.base_url, secrets, way, manifest, section.trust
+            )
         except ConnectorBroken as error:
             log.error("connector_broken", merchant=key, connector=section.connector, detail=str(error))
             merchants.broken[key] = error
