@@ -180,6 +180,10 @@ class Settings(BaseSettings):
         """A path of the configuration, made absolute from its folder."""
         return (self.folder / value).resolve()
 
+    def connector(self, merchant: MerchantSection) -> str:
+        """What a merchant's connector is found by: its name, or the whole path of a folder."""
+        return str(self.path(merchant.connector)) if "/" in merchant.connector else merchant.connector
+
     @property
     def database_url(self) -> str:
         """The database's URL with an SQLite path made absolute."""

@@ -122,11 +122,13 @@ def _in_short(error: BaseException) -> str:
 
 def _code(module: str, folder: Path) -> ModuleType:
     """The module `connector` of a folder or of an installed package, whose parent folders need not be readable."""
-    if not module:
+    if not module and not (folder / "__init__.py").exists():
         return _from_file("loose_connector", folder / "connector.py", None)
+    module = module or folder.name.replace(".", "_")
     first, *rest = module.split(".")
     top = folder.parents[len(rest) - 1] if rest else folder
-    if importlib.util.find_spec(first) is None:
+    found = importlib.util.find_spec(first)
+    if found is None or str(top) not in (found.submodule_search_locations or ()):
         if (top / "__init__.py").exists():
             _from_file(first, top / "__init__.py", [str(top)])
         else:

@@ -1,4 +1,4 @@
-"""Find merchant connectors: folders beside this file, installed packages (`portal.merchants`), and protocols.
+"""Find merchant connectors: folders beside this file or of the site, packages (`portal.merchants`), and protocols.
 
 Code that is not shipped is others': no line of it runs before the site says how (`connectors/merchants/trust.py`).
 
@@ -57,7 +57,7 @@ class LoadedMerchant:
 
 
 def names() -> list[str]:
-    """Every connector there is."""
+    """Every connector there is by a name."""
     shipped = {path.parent.name for path in FOLDER.glob("*/connector.toml")}
     return sorted(shipped | {point.name for point in _installed()} | PROTOCOLS.keys())
 
@@ -77,7 +77,7 @@ def read_connector(connector: str, site: Path | None = None, trust: Trust = "") 
         return _read(connector, site, lambda: PROTOCOLS[connector])
     module, folder = _locate(connector)
     manifest, made = _read(connector, folder / "connector.toml", lambda: _kind_of(connector, module, folder, trust))
-    if manifest.id != connector:
+    if manifest.id != connector and "/" not in connector:
         raise ConnectorBroken(
             connector,
             {
@@ -240,6 +240,8 @@ def _installed() -> EntryPoints:
 
 
 def _locate(connector: str) -> tuple[str, Path]:
+    if "/" in connector:
+        return "", _folder_of_site(Path(connector))
     places = (
         {f"connectors.merchants.{connector}": FOLDER / connector}
         if (FOLDER / connector / "connector.toml").is_file()
@@ -262,6 +264,15 @@ def _locate(connector: str) -> tuple[str, Path]:
             connector, {"fr": f"ce nom existe deux fois : {listed}", "en": f"this name exists twice: {listed}"}
         )
     return next(iter(places.items()))
+
+
+def _folder_of_site(folder: Path) -> Path:
+    if (folder / "connector.toml").is_file():
+        return folder
+    raise ConnectorBroken(
+        str(folder),
+        {"fr": "il n'y a pas de connector.toml dans ce dossier", "en": "there is no connector.toml in this folder"},
+    )
 
 
 def _folder_of_package(name: str) -> Path:

@@ -59,7 +59,7 @@ def list_connectors(as_json: bool) -> None:
     used: dict[str, dict[str, Use]] = {}
     for key, section in configuration.merchants.items():
         site = configuration.path(section.manifest) if section.manifest else None
-        used.setdefault(section.connector, {})[key] = Use(site, section.trust)
+        used.setdefault(configuration.connector(section), {})[key] = Use(site, section.trust)
     rows = [
         {"connector": name, "used_as": ", ".join(used.get(name, {})), "tier": _tier(configuration.folder, name),
          "code": _code(name, used.get(name, {})), "wrong": _wrong_with(name, used.get(name, {}))}
@@ -175,7 +175,10 @@ def check(names: tuple[str, ...], everything: bool, tier: Tier, show: bool, in_p
 @click.option("--yes", is_flag=True, help=say("Do not ask: the merchant takes the orders of the story as real ones."))
 def record(name: str, yes: bool) -> None:
     configuration = read_settings()
-    section = next((each for each in configuration.merchants.values() if each.connector == name), None)
+    section = next(
+        (each for each in configuration.merchants.values() if name in {each.connector, configuration.connector(each)}),
+        None,
+    )
     if section is None:
         stop(say("No merchant of portal.toml uses the connector %(name)s.", name=name), BAD_USAGE)
     if not yes:
@@ -184,6 +187,7 @@ def record(name: str, yes: bool) -> None:
     network = Network(configuration.network.proxy, str(configuration.path(ca_file)) if ca_file else "")
     secrets = {key: value.get_secret_value() for key, value in section.secrets.items()}
     try:
+        name = configuration.connector(section)
         folder = registry.folder_of(name)
         with recorder.recording(name, folder / "fixtures", section.base_url, secrets, network, section.trust) as (
             connector,
