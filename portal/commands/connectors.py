@@ -79,9 +79,14 @@ def _wrong_with(connector: str, used: Mapping[str, Use]) -> str:
         try:
             registry.read_connector(connector, use.site, use.trust)
         except registry.ConnectorBroken as broken:
-            said = (in_language(words, terminal_language()) for words in (broken.words, broken.remedy))
-            found.append(". ".join(text for text in said if text))
+            found.append(_told(broken))
     return "; ".join(found)
+
+
+def _told(broken: registry.ConnectorBroken) -> str:
+    """Why it cannot be used, and what to do."""
+    said = (in_language(words, terminal_language()) for words in (broken.words, broken.remedy))
+    return ". ".join(text for text in said if text)
 
 
 def _code(connector: str, used: Mapping[str, Use]) -> str:
@@ -198,7 +203,7 @@ def record(name: str, yes: bool) -> None:
             )
             paths = written.write()
     except registry.ConnectorBroken as broken:
-        stop(in_language(broken.words, terminal_language()), BAD_USAGE)
+        stop(_told(broken), BAD_USAGE)
     except FixturesError as error:
         stop(in_language(error.words, terminal_language()), BAD_USAGE)
     except ConnectorError as error:
@@ -225,7 +230,7 @@ def _folder_of(name: str) -> Path:
     try:
         return registry.folder_of(name)
     except registry.ConnectorBroken as broken:
-        stop(in_language(broken.words, terminal_language()), BAD_USAGE)
+        stop(_told(broken), BAD_USAGE)
 
 
 def _remember(name: str, folder: Path, tier: str) -> None:
