@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Mapping
 from functools import cache
@@ -36,13 +35,15 @@ class Kept:
         return len(content)
 
 
-def typed(value: Any, takes: tuple[type, ...]) -> Any:
-    """A value of the contract made again with every type checked. Raises `ContractBroken`."""
-    if type(value) not in takes:
-        wanted = ", ".join(kind.__name__ for kind in takes)
-        raise ContractBroken(f"{type(value).__name__} instead of {wanted}")
+def typed(content: Any, takes: tuple[type, ...]) -> Any:
+    """A value of the contract made of what was sent, every type checked. Raises `ContractBroken`."""
+    kind = str(content.get(wire.MARK)) if isinstance(content, dict) else type(content).__name__
+    if kind not in {each.__name__ for each in takes}:
+        raise ContractBroken(f"{kind} instead of {', '.join(each.__name__ for each in takes)}"[:300])
     try:
-        return _adapter(type(value).__name__).validate_python(dataclasses.asdict(value))
+        return _adapter(kind).validate_python(wire.parts_of(content))
+    except wire.Rubbish as error:
+        raise ContractBroken(str(error)) from error
     except ValidationError as error:
         first = error.errors()[0]
         raise ContractBroken(f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:300]) from error
@@ -54,10 +55,10 @@ def _adapter(kind: str) -> TypeAdapter[Any]:
 
 
 def told(said: Mapping[str, Any], name: str) -> Any:
-    """The value that was given, or what was raised instead. Raises `ContractBroken` for rubbish."""
+    """What was given, as it was sent. Raises what was raised instead, or `ContractBroken` for rubbish."""
     try:
         if "raised" in said:
             raise wire.decode_error(said["raised"])
-        return wire.decode(said[name])
+        return said[name]
     except (wire.Rubbish, KeyError) as error:
         raise ContractBroken(f"its process gave {error}") from error

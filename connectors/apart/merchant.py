@@ -153,10 +153,7 @@ class ApartMerchant(MerchantConnector):
             return Unknown(error.detail)
 
     def _several(self, name: str, given: list[Any], kind: type) -> list[Any]:
-        made = self._ask(Traffic(), name, given)
-        if not isinstance(made, list):
-            raise ContractBroken(f"{name} gives a list")
-        return [typed(each, (kind,)) for each in made]
+        return [typed(each, (kind,)) for each in _list(self._ask(Traffic(), name, given))]
 
     def _one(
         self, traffic: Traffic, name: str, given: list[Any], takes: tuple[type, ...], kept: Kept | None = None
@@ -185,9 +182,8 @@ class ApartMerchant(MerchantConnector):
                     while not ended:
                         said = process.converse(asked, answering)
                         ended, asked = "raised" in said or said.get("end") is not False, call
-                        if "some" in said:
-                            for each in told({"gave": said["some"]}, "gave"):
-                                yield typed(each, takes)
+                        for each in _list(said.get("some")):
+                            yield typed(each, takes)
                         if "raised" in said:
                             told(said, "some")
                 finally:
@@ -234,6 +230,12 @@ class ApartMerchant(MerchantConnector):
             yield wire.line({"gave": len(content)})
         else:
             raise wire.Rubbish(f"it asks for {said['ask']!r}"[:200])
+
+
+def _list(given: Any) -> list[Any]:
+    if not isinstance(given, list):
+        raise ContractBroken(f"{type(given).__name__} instead of a list")
+    return given
 
 
 def _failure(error: Exception, traffic: Traffic) -> ConnectorError:

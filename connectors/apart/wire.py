@@ -7,8 +7,8 @@ kinds of the contract are ever made of it, and whoever reads says which of them 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -35,6 +35,10 @@ ERRORS: Mapping[str, type[ConnectorError]] = {
     )
 }  # fmt: skip
 SIMPLE: Mapping[type, Any] = {Decimal: Decimal, datetime: datetime.fromisoformat, date: date.fromisoformat}
+READ: Mapping[str, Any] = {kind.__name__: read for kind, read in SIMPLE.items()}
+NESTED = {list, dict}
+AS_IT_IS = {str, int, float, bool, type(None)}
+NAMES: Mapping[type, tuple[str, ...]] = {kind: tuple(each.name for each in fields(kind)) for kind in KINDS.values()}
 LONGEST_DETAIL = 500
 
 
@@ -60,38 +64,44 @@ def message(text: bytes) -> dict[str, Any]:
 
 def encode(value: Any) -> Any:
     """A value as JSON. Raises `TypeError` for what is no part of the contract."""
-    if value is None or isinstance(value, bool | int | float | str):
+    kind = type(value)
+    if kind in AS_IT_IS:
         return value
-    if isinstance(value, list):
+    if kind in NAMES:
+        return {MARK: kind.__name__, **{name: encode(getattr(value, name)) for name in NAMES[kind]}}
+    if kind is list:
         return [encode(each) for each in value]
-    if isinstance(value, tuple):
+    if kind is tuple:
         return {MARK: "tuple", "of": [encode(each) for each in value]}
     if isinstance(value, Mapping) and MARK not in value and all(isinstance(name, str) for name in value):
         return {name: encode(each) for name, each in value.items()}
-    if type(value) in SIMPLE:
-        text = str(value) if isinstance(value, Decimal) else value.isoformat()
-        return {MARK: type(value).__name__, "of": text}
-    if is_dataclass(value) and KINDS.get(type(value).__name__) is type(value):
-        return {MARK: type(value).__name__} | {each.name: encode(getattr(value, each.name)) for each in fields(value)}
-    raise TypeError(f"{type(value).__name__} is no value of the contract")
+    if kind in SIMPLE:
+        return {MARK: kind.__name__, "of": str(value) if kind is Decimal else value.isoformat()}
+    raise TypeError(f"{kind.__name__} is no value of the contract")
 
 
 def decode(content: Any) -> Any:
     """The value again, its parts of whatever type was sent. Raises `Rubbish`."""
+    return _read(content, lambda name, parts: KINDS[name](**parts))
+
+
+def parts_of(content: Any) -> Any:
+    """The parts of a value, of whatever type was sent, for whoever makes it with every type checked. Raises `Rubbish`."""
+    return _read(content, lambda name, parts: KINDS[name] and parts)
+
+
+def _read(content: Any, made: Callable[[str, dict[str, Any]], Any]) -> Any:
     if isinstance(content, list):
-        return [decode(each) for each in content]
+        return [_read(each, made) for each in content]
     if not isinstance(content, dict):
         return content
     if MARK not in content:
-        return {name: decode(each) for name, each in content.items()}
-    name, parts = content[MARK], {key: decode(each) for key, each in content.items() if key != MARK}
+        return {name: _read(each, made) if type(each) in NESTED else each for name, each in content.items()}
+    name, parts = content[MARK], {key: _read(each, made) if type(each) in NESTED else each for key, each in content.items() if key != MARK}  # fmt: skip
     try:
         if name == "tuple":
             return tuple(parts["of"])
-        for kind, read in SIMPLE.items():
-            if name == kind.__name__:
-                return read(parts["of"])
-        return KINDS[name](**parts)
+        return READ[name](parts["of"]) if name in READ else made(name, parts)
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise Rubbish(f"no {name!r}: {type(error).__name__}: {error}"[:LONGEST_DETAIL]) from error
 

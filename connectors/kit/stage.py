@@ -23,7 +23,7 @@ from connectors.kit.merchant import ReplayingMerchant
 from connectors.kit.quiet import no_network
 from connectors.kit.story import Fixtures, FixturesError, Purchase, read_fixtures
 from connectors.manifest import Manifest
-from connectors.merchants.registry import ConnectorBroken, Made, read_connector, read_folder, require_code
+from connectors.merchants.registry import ConnectorBroken, Made, end_code, read_connector, read_folder, require_code
 from connectors.merchants.trust import Trust
 
 PATIENT, HURRIED = Timeouts(5, 5, 5), Timeouts(1, 0.15, 0.3)
@@ -112,12 +112,14 @@ class Stage:
     tried: list[str] = field(default_factory=list)
     output: io.StringIO = field(default_factory=io.StringIO)
     client: WatchedClient | None = None
+    read_once: list[Made] = field(default_factory=list)
     stuck: bool = False
     """Whether something it was asked never ended, and may still be running."""
 
     def read(self) -> tuple[Manifest, Made]:
         """The manifest and what speaks for it; code of others is run to see whether it loads. Raises `ConnectorBroken`."""
         read = read_connector(self.name, trust=self.trust) if self.name else read_folder(self.folder, self.trust)
+        self.read_once.append(read[1])
         require_code(*read)
         return read
 
@@ -219,6 +221,8 @@ class Stage:
             self.client.close()
         if "merchant" in self.__dict__:
             self.merchant.close()
+        for made in self.read_once:
+            end_code(made)
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ from connectors.declared.manifest import DeclaredManifest
 from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import GuardedClient, Network, Timeouts
 from connectors.manifest import Manifest, ManifestError, protocol_of, read_manifest, tables_of
+from connectors.merchants.packages import folder_of_package
 from connectors.merchants.trust import Level, Trust, require
 
 FOLDER = Path(__file__).parent
@@ -101,10 +102,15 @@ def require_code(manifest: Manifest, made: Made) -> None:
     words = dict.fromkeys(manifest.auth.secrets, "")
     merchant = made(Context(manifest.id, manifest.network.base_url, words, http, manifest.model_dump(by_alias=True)))
     fault = merchant.fault()
-    merchant.close()
     http.close()
     if fault:
         raise ConnectorBroken(manifest.id, fault.what, fault.remedy)
+
+
+def end_code(made: Made) -> None:
+    """End the processes of code that lives apart; asked again, it starts others."""
+    if isinstance(made, partial):
+        made.keywords["pool"].close()
 
 
 def level_of(connector: str, trust: Trust = "") -> Level:
@@ -248,7 +254,7 @@ def _locate(connector: str) -> tuple[str, Path]:
         else {}
     )
     for point in _installed().select(name=connector):
-        places[point.value] = _folder_of_package(point.value)
+        places[point.value] = folder_of_package(point.value)
     if not places:
         known = ", ".join(names())
         raise ConnectorBroken(
@@ -273,15 +279,3 @@ def _folder_of_site(folder: Path) -> Path:
         str(folder),
         {"fr": "il n'y a pas de connector.toml dans ce dossier", "en": "there is no connector.toml in this folder"},
     )
-
-
-def _folder_of_package(name: str) -> Path:
-    """Where a package is, without running a line of it, which importing it would do."""
-    first, *rest = name.split(".")
-    try:
-        found = importlib.util.find_spec(first)
-    except (ImportError, ValueError):
-        found = None
-    places = [Path(place).joinpath(*rest) for place in (found and found.submodule_search_locations) or ()]
-    whole = [place for place in places if (place / "connector.toml").is_file()]
-    return next(iter([*whole, *places]), Path(name))

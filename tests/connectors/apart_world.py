@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ DOCUMENT = b"%PDF-1.7 " + bytes(range(256)) * 2_000
 
 def install(site: Path, folder: Path, name: str, package: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Install a connector as pip does: a package with an entry point, found on the path."""
+    first = package.partition(".")[0]
+    for imported in [each for each in sys.modules if each.partition(".")[0] == first]:
+        del sys.modules[imported]
     made = site.joinpath(*package.split("."))
     shutil.copytree(folder, made, ignore=shutil.ignore_patterns("__pycache__"))
     facts = site / f"{name}-1.0.dist-info"
