@@ -48,13 +48,17 @@ def give_up(readable: Iterable[str], parent: int) -> int:
         if os.getppid() != parent:
             raise NotIsolated("the portal has ended")
         for name, most in LIMITS.items():
-            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
+            limit = getattr(resource, f"RLIMIT_{name}")
+            hard = resource.getrlimit(limit)[1]
+            # Nobody but root may raise a limit that was set before.
+            least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(limit, (least, least))
         # Landlock asks for this, too; it outlives every exec, which there is none of.
         ctypes.CDLL(None).prctl(seccomp.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         spoken = landlock.read_only(readable)
         seccomp.refuse_calls()
-    except OSError as error:
-        raise NotIsolated(error.strerror or str(error)) from error
+    except (OSError, ValueError) as error:
+        raise NotIsolated(getattr(error, "strerror", "") or str(error)) from error
     _prove()
     return spoken
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, BinaryIO, cast
@@ -48,6 +49,8 @@ from connectors.exchange import Download
 AT_A_TIME = 100
 MOST_REQUESTS = 200
 """For one call that is no list: whoever asks more is in a loop."""
+LONGEST_CALL_S = 120.0
+"""From the first request of a call that is no list to its last, with all the waiting for the merchant."""
 PIECE = 1 << 16
 IN_MEMORY = 1 << 20
 LISTED = (Offer, Removed, State, Unfit)
@@ -200,8 +203,9 @@ class ApartMerchant(MerchantConnector):
             content = process.take(said["bytes"]) if "bytes" in said else b""
             if said["ask"] != "write":
                 traffic.asked += 1
-            if traffic.asked > MOST_REQUESTS and not lasting:
-                raise wire.Rubbish(f"more than {MOST_REQUESTS} requests for one call")
+            traffic.began = traffic.began or time.monotonic()
+            if not lasting:
+                _require_an_end(traffic)
             try:
                 yield from self._carried_out(said, content, traffic, kept)
             except ConnectorError as error:
@@ -236,6 +240,13 @@ def _list(given: Any) -> list[Any]:
     if not isinstance(given, list):
         raise ContractBroken(f"{type(given).__name__} instead of a list")
     return given
+
+
+def _require_an_end(traffic: Traffic) -> None:
+    if traffic.asked > MOST_REQUESTS:
+        raise wire.Rubbish(f"more than {MOST_REQUESTS} requests for one call")
+    if time.monotonic() - traffic.began > LONGEST_CALL_S:
+        raise wire.Rubbish(f"still asking after {LONGEST_CALL_S:.0f} s")
 
 
 def _failure(error: Exception, traffic: Traffic) -> ConnectorError:

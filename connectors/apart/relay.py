@@ -30,11 +30,12 @@ LEAST_SECRET = 6
 
 @dataclass
 class Traffic:
-    """What has left the machine for one call; `lost` is where the last answer was, when it was lost."""
+    """What has left the machine for one call, since when (monotonic seconds); `lost` says how the last answer was lost."""
 
     left: bool = False
     lost: str = ""
     asked: int = 0
+    began: float = 0.0
 
 
 class Relay:

@@ -119,6 +119,7 @@ else:
         ("landlock.read_only = lambda paths: 1", "landlock: /proc is still possible"),
         ("landlock.CREATE_RULESET = 999", "landlock: the kernel has none, or it is not switched on"),
         ("seccomp.PR_SET_SECCOMP = 9999", "seccomp"),
+        ("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))", "isolated"),
         ("os.getppid = lambda turn=[1, 2]: turn.pop()", "the portal has ended"),
     ],
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.apart import pool
+from connectors.apart import merchant, pool
 from connectors.contract import (
     BookLine,
     ContractBroken,
@@ -91,11 +91,15 @@ def test_values_are_of_the_types_of_the_contract(world: World, what, named):
         world.connector().suggest("type", "x", "y")
 
 
-def test_who_asks_for_ever_is_stopped(world: World):
+def test_who_asks_for_ever_is_stopped(world: World, monkeypatch):
     outcome = world.connector().lookup("for ever")
     assert isinstance(outcome, Unknown)
     assert "more than 200 requests" in outcome.detail
     assert len(world.seen) == 200
+    monkeypatch.setattr(merchant, "LONGEST_CALL_S", 0.2)
+    outcome = world.connector().lookup("for ever")
+    assert isinstance(outcome, Unknown)
+    assert "still asking" in outcome.detail
 
 
 def test_a_list_comes_in_pieces_and_what_came_before_an_error_is_kept(world: World):
