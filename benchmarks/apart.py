@@ -5,6 +5,7 @@ usage: python -m benchmarks.apart   (from the root of a checkout; half a minute)
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -126,6 +127,13 @@ def at_once(connector: MerchantConnector, threads: int) -> float:
     return CLICKS / (time.perf_counter() - begun)
 
 
+def cpu_s(connector: ApartMerchant) -> float:
+    """Processor time of this process and of the connector's (s)."""
+    with connector._pool.lent() as process:
+        spent = Path(f"/proc/{process._popen.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return time.process_time() + sum(map(int, spent[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def own_kb(process: Process) -> int:
     """Memory that the process does not share with any other (kB)."""
     lines = Path(f"/proc/{process._popen.pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
@@ -159,7 +167,7 @@ def main() -> None:
     Console().print(table)
 
 
-def measure(table: Table, inside: MerchantConnector, apart: MerchantConnector, codes: tuple[Code, Code]) -> None:
+def measure(table: Table, inside: MerchantConnector, apart: ApartMerchant, codes: tuple[Code, Code]) -> None:
     """One line for each thing."""
     bare = median_ms(bare_start)
     for name, code in zip(("a start (ms)", "a start, with what reads manifests (ms)"), codes, strict=True):
@@ -175,6 +183,9 @@ def measure(table: Table, inside: MerchantConnector, apart: MerchantConnector, c
     )
     within, without = (statistics.median(listed(each) for _turn in range(3)) for each in (inside, apart))
     table.add_row(f"{OFFERS:,} offers (s)", "", f"{within:.2f}", f"{without:.2f}", f"{without / within:.1f}")
+    before = cpu_s(apart)
+    listed(apart)
+    table.add_row("of it, processor time of both processes (s)", "", "", f"{cpu_s(apart) - before:.2f}", "")
     at_once(apart, 4)
     for threads in (1, 4):
         within, without = at_once(inside, threads), at_once(apart, threads)

@@ -11,7 +11,6 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO, cast
@@ -22,6 +21,8 @@ from connectors.contract import Context, MerchantConnector
 from connectors.exchange import Answer
 
 STREAMS = {"list_offers", "list_orders"}
+LONGEST_PIECE = 1 << 18
+"""Bytes of a list after which it is given, however few they are."""
 
 
 class Pipe:
@@ -35,6 +36,12 @@ class Pipe:
         """One message about the call that is being answered."""
         size = {"bytes": len(content)} if content else {}
         self._out.write(wire.line({"call": self.call, **message, **size}) + content)
+        self._out.flush()
+
+    def send_some(self, some: list[bytes], message: Mapping[str, Any]) -> None:
+        """A message with a piece of a list, each of it written already."""
+        text = wire.line({"call": self.call, **message})
+        self._out.write(b'{"some":[' + b",".join(some) + b"]," + text[1:])
         self._out.flush()
 
     def receive(self) -> dict[str, Any]:
@@ -166,15 +173,20 @@ def _answer(connector: MerchantConnector, pipe: Pipe, asked: Mapping[str, Any]) 
 def _stream(made: Iterator[Any], pipe: Pipe, wanted: int) -> None:
     """A list as it is wanted, some at a time; what was listed before an error is given before it."""
     while True:
-        some: list[Any] = []
-        said: dict[str, Any] = {"some": some}
+        some: list[bytes] = []
+        size = 0
+        said: dict[str, Any] = {"end": True}
         try:
-            some.extend(wire.encode(each) for each in islice(made, wanted))
-            said["end"] = len(some) < wanted
+            for each in made:
+                some.append(wire.line(wire.encode(each))[:-1])
+                size += len(some[-1])
+                if len(some) == wanted or size > LONGEST_PIECE:
+                    said = {"end": False}
+                    break
         except BaseException as error:
-            said["raised"] = _told(error)
-        pipe.send(said)
-        if "raised" in said or said["end"]:
+            said = {"raised": _told(error)}
+        pipe.send_some(some, said)
+        if said != {"end": False}:
             return
         wanted = pipe.receive()["more"]
 

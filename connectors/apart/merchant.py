@@ -46,7 +46,7 @@ from connectors.contract import (
 )
 from connectors.exchange import Download
 
-AT_A_TIME = 100
+AT_A_TIME = 500
 MOST_REQUESTS = 200
 """For one call that is no list: whoever asks more is in a loop."""
 LONGEST_CALL_S = 120.0

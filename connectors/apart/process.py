@@ -27,7 +27,7 @@ SYSTEM = (
     "/usr/share/zoneinfo", "/dev/null", "/dev/urandom",
 )  # fmt: skip
 LONGEST_LINE = 2_000_000
-"""Bytes; far more than a hundred offers, or the form of an order. What is read of it takes some twenty times as much."""
+"""Bytes; far more than a piece of a list, or the form of an order. What is read of it takes some twenty times as much."""
 
 
 Answering = Callable[[dict[str, Any]], Iterator[bytes]]

@@ -46,7 +46,7 @@ class Rubbish(Exception):
     """What came over the pipe is nothing that may come."""
 
 
-def line(message: Mapping[str, Any]) -> bytes:
+def line(message: Any) -> bytes:
     """One message as it is sent. Raises `ValueError` for text that cannot be stored, or numbers that are none."""
     return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 

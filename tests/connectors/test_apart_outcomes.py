@@ -109,9 +109,11 @@ def test_a_list_comes_in_pieces_and_what_came_before_an_error_is_kept(world: Wor
     assert raised.value.retry_after_s == 7
     with pytest.raises(Unavailable, match="exit status 3"):
         came.extend(connector.list_offers("die"))
-    assert all(isinstance(each, Offer) for each in came[:250])
-    assert came[250] == State("c250")
-    assert len(came) == 251 + 200
+    assert all(isinstance(each, Offer) for each in came[:1200])
+    assert came[1200] == State("c1200")
+    assert len(came) == 1201 + 1000
+    # Long texts make short pieces, not lines that are too long.
+    assert len(list(connector.list_offers("fat"))) == 61
 
 
 def test_a_list_that_nobody_reads_to_its_end_leaves_no_process_behind(world: World):

@@ -176,9 +176,10 @@ class Connector(MerchantConnector):
 
     def list_offers(self, state: str = "") -> Iterator[Any]:
         """A list that goes wrong in its middle."""
-        for number in range(250):
-            yield Offer(str(number), {"fr": "x"}, {"fr": "y"}, "z", 100, 2000, 20, 120, "EUR", "data")
-        yield State("c250")
+        fat = state == "fat"
+        for number in range(60 if fat else 1200):
+            yield Offer(str(number), {"fr": "x"}, {"fr": "y" * (100_000 if fat else 1)}, "z", 100, 2000, 20, 120, "EUR", "data")
+        yield State("c1200")
         if state == "raise":
             raise Unavailable("later", retry_after_s=7)
         misbehave(state)
