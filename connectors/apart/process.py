@@ -102,13 +102,15 @@ class Process:
 
     def _load(self, code: Code) -> None:
         self._began = self.thought_s
-        self.send({"readable": code.readable, "packages": packages(), "parent": os.getpid()})
-        said = self.receive(self.patience.start)
-        if "isolated" not in said:
-            raise Refuses(f"it cannot be isolated here: {said.get('refused')}"[:500])
         try:
+            self.send({"readable": code.readable, "packages": packages(), "parent": os.getpid()})
+            said = self.receive(self.patience.start)
+            if "isolated" not in said:
+                raise Refuses(f"it cannot be isolated here: {said.get('refused')}"[:500])
             self.send({"module": code.module, "folder": str(code.folder)})
             said = self.receive(self.patience.start)
+        except Refuses:
+            raise
         except (Gone, Rubbish) as error:
             raise Refuses(f"its code does not load: {error}"[:500]) from error
         if said.get("loaded") is not True:
@@ -237,6 +239,8 @@ class Process:
                 raise Gone("it does not read what it asked for")
             try:
                 view = view[os.write(self._out, view) :]
+            except BlockingIOError:
+                continue
             except BrokenPipeError:
                 raise Gone(f"it ended ({self._how()})") from None
 

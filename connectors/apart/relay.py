@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote, urlsplit
@@ -74,9 +74,10 @@ class Relay:
             url = self._in_address(url)
             content = {name: self._filled(each) for name, each in content.items()} | {"headers": self._signed(headers)}
         answer = self._watched(url, traffic, lambda: self.http.request(method, url, **content))
-        shown = {name: self.masked(value) for name, value in answer.headers.items()}
+        masks = [*self._masks, *_coded(headers or {}, content["headers"] or {})]
+        shown = {name: _masked(value, masks) for name, value in answer.headers.items()}
         body = answer.body
-        for form_of_it, word in self._masks:
+        for form_of_it, word in masks:
             body = body.replace(form_of_it.encode(), word.encode())
         return Answer(answer.status, shown, body)
 
@@ -89,9 +90,7 @@ class Relay:
 
     def masked(self, text: str) -> str:
         """A text with words in place of secrets."""
-        for form, word in self._masks:
-            text = text.replace(form, word)
-        return text
+        return _masked(text, self._masks)
 
     def _watched(self, url: str, traffic: Traffic, send: Callable[[], Made]) -> Made:
         """Send, and note what may have left; errors are told without secrets."""
@@ -151,6 +150,19 @@ class Relay:
         if isinstance(value, Mapping):
             return {name: self._filled(each) for name, each in value.items()}
         return [self._filled(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _masked(text: str, masks: Iterable[tuple[str, str]]) -> str:
+    for form, word in masks:
+        text = text.replace(form, word)
+    return text
+
+
+def _coded(said: Mapping[str, str], sent: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The user and password as they were sent, coded, and as they were said."""
+    for name, text in sent.items():
+        if text != said[name] and text.lower().startswith("basic "):
+            yield text.partition(" ")[2], said[name].partition(" ")[2]
 
 
 def _text(asked: Mapping[str, Any], name: str) -> str:

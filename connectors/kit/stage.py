@@ -112,14 +112,14 @@ class Stage:
     tried: list[str] = field(default_factory=list)
     output: io.StringIO = field(default_factory=io.StringIO)
     client: WatchedClient | None = None
-    read_once: list[Made] = field(default_factory=list)
+    read_so_far: list[Made] = field(default_factory=list)
     stuck: bool = False
     """Whether something it was asked never ended, and may still be running."""
 
     def read(self) -> tuple[Manifest, Made]:
         """The manifest and what speaks for it; code of others is run to see whether it loads. Raises `ConnectorBroken`."""
         read = read_connector(self.name, trust=self.trust) if self.name else read_folder(self.folder, self.trust)
-        self.read_once.append(read[1])
+        self.read_so_far.append(read[1])
         require_code(*read)
         return read
 
@@ -221,7 +221,7 @@ class Stage:
             self.client.close()
         if "merchant" in self.__dict__:
             self.merchant.close()
-        for made in self.read_once:
+        for made in self.read_so_far:
             end_code(made)
 
 

@@ -227,6 +227,32 @@ def test_it_dies_with_the_portal_even_when_it_hangs(world: World, how, end):
     pytest.fail("it outlived its parent")
 
 
+FORK = """
+import os, sys
+sys.path[:0] = [{root!r}]
+from pathlib import Path
+from connectors.apart.pool import Pool
+from connectors.apart.process import Code
+pool = Pool(Code("hostile", Path({package!r}), "acme_hostile"))
+with pool.lent() as first:
+    pass
+if (forked := os.fork()) == 0:
+    with pool.lent() as other:
+        print(other._popen.pid != first._popen.pid, flush=True)
+    pool.close()
+    os._exit(0)
+os.waitpid(forked, 0)
+with pool.lent() as again:
+    print(again is first and again.idle, flush=True)
+"""
+
+
+def test_a_fork_of_the_portal_has_processes_of_its_own(world: World):
+    script = FORK.format(root=str(Path(__file__).parents[2]), package=str(world.package))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["True", "True"]
+
+
 def test_a_refusal_keeps_its_words(world: World):
     with pytest.raises(Rejected) as raised:
         world.connector().quote("refuse", {}, None)  # type: ignore[arg-type]

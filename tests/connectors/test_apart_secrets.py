@@ -54,6 +54,7 @@ def test_the_merchant_receives_the_secret_and_the_process_sees_it_nowhere(world:
     assert arrived in client.came[0].body.decode()
     assert word not in client.came[0].body.decode()
     assert KEY not in shown
+    assert arrived not in shown
     assert (word in shown) == (where != "basic")
     assert suggested(connector, "attempt", "remembered", KEY[:5] + KEY[5:]) == "got: 0"
     client.close()

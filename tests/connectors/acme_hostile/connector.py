@@ -178,7 +178,9 @@ class Connector(MerchantConnector):
         """A list that goes wrong in its middle."""
         fat = state == "fat"
         for number in range(60 if fat else 1200):
-            yield Offer(str(number), {"fr": "x"}, {"fr": "y" * (100_000 if fat else 1)}, "z", 100, 2000, 20, 120, "EUR", "data")
+            yield Offer(
+                str(number), {"fr": "x"}, {"fr": "y" * (100_000 if fat else 1)}, "z", 100, 2000, 20, 120, "EUR", "data"
+            )
         yield State("c1200")
         if state == "raise":
             raise Unavailable("later", retry_after_s=7)
