@@ -171,13 +171,13 @@ def measure(table: Table, inside: MerchantConnector, apart: ApartMerchant, codes
     """One line for each thing."""
     bare = median_ms(bare_start)
     for name, code in zip(("a start (ms)", "a start, with what reads manifests (ms)"), codes, strict=True):
-        isolated = median_ms(lambda code=code: isolated_start(code))  # type: ignore[misc]
+        isolated = median_ms(lambda code=code: isolated_start(code))
         table.add_row(name, f"{bare:.0f}", "", f"{isolated:.0f}", f"{isolated / bare:.1f} × least")
     with echo() as ask:
         least = median_ms(ask, TIMES)
     trip = median_ms(lambda: apart.suggest("", "", ""), TIMES)
     table.add_row("a round trip (ms)", f"{least:.3f}", "", f"{trip:.3f}", f"{trip / least:.1f} × least")
-    within, without = (median_ms(lambda c=c: c.quote("/fast", {}, Buyer("Acme SA")), 50) for c in (inside, apart))  # type: ignore[misc]
+    within, without = (median_ms(lambda c=c: c.quote("/fast", {}, Buyer("Acme SA")), 50) for c in (inside, apart))
     table.add_row(
         "a quote of a loopback merchant (ms)", "", f"{within:.2f}", f"{without:.2f}", f"{without / within:.2f}"
     )

@@ -58,7 +58,6 @@ class World:
     package: Path
     server: LoopbackServer
     seen: list[tuple[str, str]] = field(default_factory=list)
-    slow_s: float = 0.0
     made: list[ApartMerchant] = field(default_factory=list)
 
     def connector(self, **patience: float) -> ApartMerchant:

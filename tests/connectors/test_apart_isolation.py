@@ -41,7 +41,6 @@ def test_nothing_of_what_hostile_code_tries_succeeds(world: World, site_file: Pa
     assert {name: said for name, said in found.items() if not said.startswith("denied: ")} == {}
     assert site_file.read_text(encoding="utf-8") == "api_key = 'of another merchant'"
     assert [path.name for path in site_file.parent.iterdir()] == ["portal.toml"]
-    assert "127.0.0.1" in world.server.url
     assert world.seen == []
 
 
