@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import json
-import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from email.message import Message
 from functools import lru_cache
 from typing import Any, BinaryIO
@@ -25,10 +22,10 @@ from urllib.parse import urljoin, urlsplit
 import httpx2
 
 from connectors.contract import AuthFailed, ContractBroken, Unavailable, UnknownOutcome
+from connectors.exchange import Answer as Answer
+from connectors.exchange import Download as Download
 from connectors.waiting import Breaker, seconds
 
-HALF_A_SIGN = re.compile(rb"\\u[dD][89a-fA-F]")
-"""A surrogate alone is text that nobody can store or show."""
 REDIRECTS = {301, 302, 303, 307, 308}
 LONGEST_CHAIN = 3
 HARMLESS = {"accept", "accept-language", "user-agent"}
@@ -63,44 +60,6 @@ class Timeouts:
     connect: float = 5
     read: float = 15
     total: float = 20
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the other side answered, whatever its status."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        """The body as JSON, fractions as `Decimal`. Raises `ContractBroken` when it is not JSON."""
-        try:
-            content = json.loads(self.body, parse_float=Decimal)
-            if HALF_A_SIGN.search(self.body):
-                json.dumps(content, default=str, ensure_ascii=False).encode()
-            return content
-        except (ValueError, RecursionError) as error:
-            raise ContractBroken(f"not JSON: {self.summary}") from error
-
-    @property
-    def summary(self) -> str:
-        """What a log may hold of it: what the other side says may be about a person."""
-        return f"status {self.status}, {self.headers.get('content-type', 'no type')}, {len(self.body)} bytes"
-
-    @property
-    def retry_after_s(self) -> int | None:
-        """The wait the other side asks for: it gives seconds, or the time it ends (RFC 9110, 10.2.3)."""
-        return seconds(self.headers.get("retry-after", ""))
-
-
-@dataclass(frozen=True)
-class Download:
-    """A document that was received whole: size in bytes, SHA-256 in hexadecimal."""
-
-    media_type: str
-    size: int
-    sha256: str
 
 
 @lru_cache(maxsize=16)

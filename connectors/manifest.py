@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -122,12 +122,17 @@ def read_manifest(path: Path, kind: type[Manifest] = Manifest) -> Manifest:
         raise ManifestError(f"{path}: {error}") from error
 
 
+def tables_of(path: Path) -> dict[str, Any]:
+    """What a manifest says before it is checked; nothing when it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
 def protocol_of(path: Path) -> str:
     """The protocol a manifest names, "" when it names none or cannot be read."""
-    try:
-        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("protocol", ""))
-    except (OSError, ValueError):
-        return ""
+    return str(tables_of(path).get("protocol", ""))
 
 
 def _fault(found: ErrorDetails, kind: type[BaseModel]) -> str:

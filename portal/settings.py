@@ -137,6 +137,8 @@ class MerchantSection(Section):
     manifest: str = ""
     """A `connector.toml` of this site, relative to this file: who sells, for a connector that speaks a protocol, or
     the terms of the site's own contract, where a connector's README says so."""
+    trust: Literal["", "own_process", "in_process"] = ""
+    """How code runs that is not shipped: `own_process` or `in_process`; it is refused when neither is said."""
 
     @field_validator("base_url")
     @classmethod
@@ -178,6 +180,10 @@ class Settings(BaseSettings):
     def path(self, value: str) -> Path:
         """A path of the configuration, made absolute from its folder."""
         return (self.folder / value).resolve()
+
+    def connector(self, merchant: MerchantSection) -> str:
+        """What a merchant's connector is found by: its name, or the whole path of a folder."""
+        return str(self.path(merchant.connector)) if "/" in merchant.connector else merchant.connector
 
     @property
     def database_url(self) -> str:

@@ -14,6 +14,7 @@ from typing import Literal, NoReturn
 from connectors.contract import Words
 from connectors.kit.merchant import Received
 from connectors.kit.stage import Failed, Skipped, Stage
+from connectors.merchants.trust import Trust
 
 Tier = Literal["bronze", "silver", "gold"]
 TIERS: tuple[Tier, ...] = ("bronze", "silver", "gold")
@@ -91,10 +92,10 @@ class Report:
         return reached
 
 
-def prove(folder: Path, name: str = "", up_to: Tier = "gold") -> Report:
-    """Put a connector to every check up to a tier. `name` is what an installed one is found by."""
+def prove(folder: Path, name: str = "", up_to: Tier = "gold", trust: Trust = "in_process") -> Report:
+    """Put a connector to every check up to a tier. `name` is what an installed one is found by; `trust` where its code runs."""
     wanted = TIERS[: TIERS.index(up_to) + 1]
-    stage = Stage(folder, name)
+    stage = Stage(folder, name, trust)
     try:
         results = [_result(each, stage) for tier in wanted for each in CHECKS if each.tier == tier]
     finally:
@@ -102,11 +103,11 @@ def prove(folder: Path, name: str = "", up_to: Tier = "gold") -> Report:
     return Report(name or folder.name, tuple(results))
 
 
-def prove_all(places: Sequence[tuple[Path, str]], up_to: Tier = "gold") -> Iterator[Report]:
+def prove_all(places: Sequence[tuple[Path, str, Trust]], up_to: Tier = "gold") -> Iterator[Report]:
     """Prove several connectors, as many at a time as the machine has cores; each in a process, where nothing of another is."""
     workers = min(len(places), os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        asked = [pool.submit(prove, folder, name, up_to) for folder, name in places]
+        asked = [pool.submit(prove, folder, name, up_to, trust) for folder, name, trust in places]
         yield from (each.result() for each in asked)
 
 

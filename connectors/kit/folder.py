@@ -15,7 +15,7 @@ from stdnum.fr import tva
 from connectors.kit.checks import CHECKS, check, fail, skip
 from connectors.kit.stage import Stage, listed
 from connectors.kit.story import FixturesError, read_fixtures
-from connectors.merchants.registry import ConnectorBroken, read_connector, read_folder
+from connectors.merchants.registry import ConnectorBroken
 
 TEXTS = {".toml", ".json", ".py", ".md", ".txt", ".cfg", ".ini", ".yaml", ".yml", ".env", ".pem", ".key", ".http"}
 SECRET = re.compile(
@@ -52,10 +52,7 @@ def _merchant(stage: Stage) -> dict[str, Any]:
 )
 def _valid(stage: Stage) -> None:
     try:
-        if stage.name:
-            read_connector(stage.name)
-        else:
-            read_folder(stage.folder)
+        stage.read()
     except ConnectorBroken as broken:
         fail(
             broken.words["fr"], broken.words["en"],

@@ -20,6 +20,7 @@ from connectors.kit.stage import Said, attempt, quoted
 from connectors.kit.story import ANYTHING, Purchase, Story
 from connectors.kit.tour import SINCE, look_up
 from connectors.merchants.registry import read_connector
+from connectors.merchants.trust import Trust
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
 MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
@@ -144,10 +145,10 @@ class Recorder:
 
 @contextmanager
 def recording(
-    name: str, folder: Path, base_url: str, secrets: Mapping[str, str], network: Network = Network()
+    name: str, folder: Path, base_url: str, secrets: Mapping[str, str], network: Network = Network(), trust: Trust = ""
 ) -> Iterator[tuple[MerchantConnector, Recorder]]:
     """A block in which a connector speaks to its merchant and all is written down for `folder`. Raises `ConnectorBroken`."""
-    manifest, made = read_connector(name)
+    manifest, made = read_connector(name, trust=trust)
     base = (base_url or manifest.network.base_url).rstrip("/")
     hosts = [urlsplit(base).netloc] if base_url else manifest.network.hosts
     http = RecordingClient(hosts, network, Timeouts(**manifest.network.timeout), manifest.network.max_body)

@@ -23,7 +23,8 @@ from connectors.kit.merchant import ReplayingMerchant
 from connectors.kit.quiet import no_network
 from connectors.kit.story import Fixtures, FixturesError, Purchase, read_fixtures
 from connectors.manifest import Manifest
-from connectors.merchants.registry import ConnectorBroken, read_connector, read_folder
+from connectors.merchants.registry import ConnectorBroken, Made, end_code, read_connector, read_folder, require_code
+from connectors.merchants.trust import Trust
 
 PATIENT, HURRIED = Timeouts(5, 5, 5), Timeouts(1, 0.15, 0.3)
 SMALL_BODY = 2_000_000
@@ -101,22 +102,32 @@ class Stage:
 
     Args:
         name: what it is found by; "" for a folder that nobody has installed yet.
+        trust: where its code runs.
     """
 
     folder: Path
     name: str = ""
+    trust: Trust = "in_process"
     contacted: list[str] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
     output: io.StringIO = field(default_factory=io.StringIO)
     client: WatchedClient | None = None
+    read_so_far: list[Made] = field(default_factory=list)
     stuck: bool = False
     """Whether something it was asked never ended, and may still be running."""
 
+    def read(self) -> tuple[Manifest, Made]:
+        """The manifest and what speaks for it; code of others is run to see whether it loads. Raises `ConnectorBroken`."""
+        read = read_connector(self.name, trust=self.trust) if self.name else read_folder(self.folder, self.trust)
+        self.read_so_far.append(read[1])
+        require_code(*read)
+        return read
+
     @cached_property
-    def loaded(self) -> tuple[Manifest, type[MerchantConnector]]:
+    def loaded(self) -> tuple[Manifest, Made]:
         """The manifest and what speaks for it. Raises `Skipped`; `manifest.valid` says why it does not load."""
         try:
-            return read_connector(self.name) if self.name else read_folder(self.folder)
+            return self.read()
         except ConnectorBroken:
             raise Skipped(
                 "le connecteur ne se charge pas (manifest.valid)", "the connector does not load (manifest.valid)"
@@ -215,6 +226,8 @@ class Stage:
             self.client.close()
         if "merchant" in self.__dict__:
             self.merchant.close()
+        for made in self.read_so_far:
+            end_code(made)
 
 
 @contextlib.contextmanager

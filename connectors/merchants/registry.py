@@ -1,4 +1,6 @@
-"""Find merchant connectors: folders beside this file, installed packages (`portal.merchants`), and protocols.
+"""Find merchant connectors: folders beside this file or of the site, packages (`portal.merchants`), and protocols.
+
+Code that is not shipped is others': no line of it runs before the site says how (`connectors/merchants/trust.py`).
 
 A protocol serves many merchants: who sells, its `connector.toml` says, which is the site's own file or stands where
 any other connector's does, and names the protocol. A connector that cannot be loaded raises `ConnectorBroken` and never stops the others.
@@ -6,41 +8,48 @@ any other connector's does, and names the protocol. A connector that cannot be l
 
 from __future__ import annotations
 
-import importlib
-import importlib.resources
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from connectors.acp.manifest import AcpManifest
 from connectors.acp.merchant import AcpMerchant
+from connectors.apart.merchant import ApartMerchant
+from connectors.apart.pool import Pool
+from connectors.apart.process import Code
 from connectors.contract import Context, MerchantConnector, Words
 from connectors.declared.manifest import DeclaredManifest
 from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import GuardedClient, Network, Timeouts, is_this_machine
-from connectors.manifest import Manifest, ManifestError, protocol_of, read_manifest
+from connectors.manifest import Manifest, ManifestError, protocol_of, read_manifest, tables_of
+from connectors.merchants.code import code_of
+from connectors.merchants.packages import folder_of_package
+from connectors.merchants.trust import Level, Trust, require
 from connectors.opds.manifest import OpdsManifest
 from connectors.opds.merchant import OpdsMerchant
 
 FOLDER = Path(__file__).parent
 ENTRY_POINT_GROUP = "portal.merchants"
-Spoken = tuple[type[Manifest], type[MerchantConnector]]
-DECLARED: Spoken = (DeclaredManifest, DeclaredMerchant)
-PROTOCOLS: Mapping[str, Spoken] = {"acp": (AcpManifest, AcpMerchant), "opds": (OpdsManifest, OpdsMerchant)}
+Made = Callable[[Context], MerchantConnector]
+Spoken = tuple[type[Manifest], Made]
+DECLARED: tuple[type[Manifest], type[MerchantConnector]] = (DeclaredManifest, DeclaredMerchant)
+PROTOCOLS: Mapping[str, tuple[type[Manifest], type[MerchantConnector]]] = {
+    "acp": (AcpManifest, AcpMerchant), "opds": (OpdsManifest, OpdsMerchant),
+}  # fmt: skip
 """What speaks a protocol with whatever merchant a manifest describes."""
 
 
 class ConnectorBroken(Exception):
-    """This connector cannot be used; `words` say why, in every language."""
+    """This connector cannot be used; `words` say why, and `remedy` what to do when it is not plain, in every language."""
 
-    def __init__(self, name: str, words: Words) -> None:
+    def __init__(self, name: str, words: Words, remedy: Words | None = None) -> None:
         super().__init__(f"{name}: {words['en']}")
         self.name = name
         self.words = words
+        self.remedy: Words = remedy or {}
 
 
 @dataclass(frozen=True)
@@ -52,25 +61,27 @@ class LoadedMerchant:
 
 
 def names() -> list[str]:
-    """Every connector there is."""
+    """Every connector there is by a name."""
     shipped = {path.parent.name for path in FOLDER.glob("*/connector.toml")}
     return sorted(shipped | {point.name for point in _installed()} | PROTOCOLS.keys())
 
 
-def read_connector(connector: str, site: Path | None = None) -> tuple[Manifest, type[MerchantConnector]]:
+def read_connector(connector: str, site: Path | None = None, trust: Trust = "") -> tuple[Manifest, Made]:
     """A connector's manifest and what speaks for it, before anybody has configured it.
 
     Args:
         site: the site's own manifest, for a protocol, or where a contract's own terms stand in it; any other
             connector of one merchant brings its own.
+        trust: how code of others runs; "" refuses it.
 
     Raises:
-        ConnectorBroken: it does not exist, its manifest is wrong or nowhere, or its code does not load.
+        ConnectorBroken: it does not exist, its manifest is wrong or nowhere, or its code does not load or may not run.
     """
     if connector in PROTOCOLS:
         return _read(connector, _require_site(connector, site), lambda: PROTOCOLS[connector])
     module, folder = _locate(connector)
-    spoken = _kind_of(module, folder) if site else None
+    kind = partial(_kind_of, connector, module, folder, trust)
+    spoken = kind() if site else None
     if spoken and not getattr(spoken[1], "site_manifest", False):
         raise ConnectorBroken(
             connector,
@@ -79,8 +90,8 @@ def read_connector(connector: str, site: Path | None = None) -> tuple[Manifest, 
                 "en": "this connector has a manifest of its own: remove the key manifest",
             },
         )
-    manifest, made = _read(connector, site or folder / "connector.toml", lambda: spoken or _kind_of(module, folder))
-    if manifest.id != connector:
+    manifest, made = _read(connector, site or folder / "connector.toml", lambda: spoken or kind())
+    if manifest.id != connector and "/" not in connector:
         raise ConnectorBroken(
             connector,
             {
@@ -96,12 +107,48 @@ def folder_of(connector: str) -> Path:
     return _locate(connector)[1]
 
 
-def read_folder(folder: Path) -> tuple[Manifest, type[MerchantConnector]]:
+def require_code(manifest: Manifest, made: Made) -> None:
+    """Run code that lives apart as far as it takes to load it. Raises `ConnectorBroken` when it does not."""
+    if not isinstance(made, partial):
+        return
+    http = GuardedClient(manifest.network.hosts)
+    words = dict.fromkeys(manifest.auth.secrets, "")
+    merchant = made(Context(manifest.id, manifest.network.base_url, words, http, manifest.model_dump(by_alias=True)))
+    fault = merchant.fault()
+    http.close()
+    if fault:
+        raise ConnectorBroken(manifest.id, fault.what, fault.remedy)
+
+
+def end_code(made: Made) -> None:
+    """End the processes of code that lives apart; asked again, it starts others."""
+    if isinstance(made, partial):
+        made.keywords["pool"].close()
+
+
+def level_of(connector: str, trust: Trust = "") -> Level:
+    """Whose code speaks for a merchant, and where it runs. Raises `ConnectorBroken` when there is no such connector."""
+    if connector in PROTOCOLS:
+        return "declared"
+    folder = _locate(connector)[1]
+    if not (folder / "connector.py").exists():
+        return "declared"
+    if is_shipped(folder):
+        return "own_process" if trust == "own_process" else "shipped"
+    return trust or "refused"
+
+
+def is_shipped(folder: Path) -> bool:
+    """Whether a connector came with the product, and was read by whoever made it."""
+    return folder.resolve().parent == FOLDER.resolve()
+
+
+def read_folder(folder: Path, trust: Trust = "in_process") -> tuple[Manifest, Made]:
     """Like `read_connector`, for a folder that nobody has installed yet; whatever it is called. Raises `ConnectorBroken`."""
-    return _read(folder.name, folder / "connector.toml", lambda: _kind_of("", folder))
+    return _read(folder.name, folder / "connector.toml", lambda: _kind_of(folder.name, "", folder, trust))
 
 
-def _read(connector: str, path: Path, kind_of: Callable[[], Spoken]) -> tuple[Manifest, type[MerchantConnector]]:
+def _read(connector: str, path: Path, kind_of: Callable[[], Spoken]) -> tuple[Manifest, Made]:
     try:
         kind, made = kind_of()
         return read_manifest(path, kind), made
@@ -118,6 +165,7 @@ def load_merchant(
     secrets: Mapping[str, str],
     network: Network,
     site: Path | None = None,
+    trust: Trust = "",
 ) -> LoadedMerchant:
     """One merchant of the configuration with its connector.
 
@@ -125,11 +173,12 @@ def load_merchant(
         key: the merchant's name on this site.
         base_url: replaces the manifest's; a host that the manifest does not name is then the only one contacted.
         site: the site's own manifest, as for `read_connector`.
+        trust: how code of others runs; "" refuses it.
 
     Raises:
-        ConnectorBroken: it does not exist, its manifest is wrong, its code does not load, or a secret is missing.
+        ConnectorBroken: it does not exist, its manifest is wrong, its code does not load or may not run, or a secret is missing.
     """
-    manifest, made = read_connector(connector, site)
+    manifest, made = read_connector(connector, site, trust)
     missing = [name for name in manifest.auth.secrets if not secrets.get(name)]
     if missing:
         listed = ", ".join(missing)
@@ -168,28 +217,33 @@ def _require_site(connector: str, site: Path | None) -> Path:
     return site
 
 
-def _kind_of(module: str, folder: Path) -> Spoken:
+def _kind_of(connector: str, module: str, folder: Path, trust: Trust) -> Spoken:
     """What its manifest may say and what speaks for it: its own code, a protocol, or the manifest alone."""
     if (folder / "connector.py").exists():
-        made = _code_of(module, folder)
+        apart = _is_apart(connector, folder, trust)
+        if apart:
+            return _described_in(folder), partial(ApartMerchant, pool=Pool(Code(connector, folder, module)))
+        made = code_of(module, folder)
         if issubclass(made, DeclaredMerchant):
             return made.manifest_kind, made
         return next((kind for kind, base in PROTOCOLS.values() if issubclass(made, base)), Manifest), made
     return PROTOCOLS.get(protocol_of(folder / "connector.toml"), DECLARED)
 
 
-def _code_of(module: str, folder: Path) -> type[MerchantConnector]:
-    made: type[MerchantConnector]
-    if module:
-        made = importlib.import_module(f"{module}.connector").Connector
-        return made
-    spec = importlib.util.spec_from_file_location(f"loose_{folder.name.replace('-', '_')}", folder / "connector.py")
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{folder / 'connector.py'} is no module")
-    loose = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loose)
-    made = loose.Connector
-    return made
+def _is_apart(connector: str, folder: Path, trust: Trust) -> bool:
+    """Whether its code runs in a process of its own. Raises `ConnectorBroken` when it may not run, or not so."""
+    words = require(trust, connector, shipped=is_shipped(folder))
+    if words:
+        raise ConnectorBroken(connector, *words)
+    return trust == "own_process"
+
+
+def _described_in(folder: Path) -> type[Manifest]:
+    """What a manifest may say whose code is not read here: its own tables tell."""
+    path = folder / "connector.toml"
+    if protocol_of(path) in PROTOCOLS:
+        return PROTOCOLS[protocol_of(path)][0]
+    return DeclaredManifest if "list" in tables_of(path) else Manifest
 
 
 @cache
@@ -198,13 +252,15 @@ def _installed() -> EntryPoints:
 
 
 def _locate(connector: str) -> tuple[str, Path]:
+    if "/" in connector:
+        return "", _folder_of_site(Path(connector))
     places = (
         {f"connectors.merchants.{connector}": FOLDER / connector}
         if (FOLDER / connector / "connector.toml").is_file()
         else {}
     )
     for point in _installed().select(name=connector):
-        places[point.value] = Path(str(importlib.resources.files(point.value)))
+        places[point.value] = folder_of_package(point.value)
     if not places:
         known = ", ".join(names())
         raise ConnectorBroken(
@@ -220,3 +276,12 @@ def _locate(connector: str) -> tuple[str, Path]:
             connector, {"fr": f"ce nom existe deux fois : {listed}", "en": f"this name exists twice: {listed}"}
         )
     return next(iter(places.items()))
+
+
+def _folder_of_site(folder: Path) -> Path:
+    if (folder / "connector.toml").is_file():
+        return folder
+    raise ConnectorBroken(
+        str(folder),
+        {"fr": "il n'y a pas de connector.toml dans ce dossier", "en": "there is no connector.toml in this folder"},
+    )

@@ -22,7 +22,7 @@ from connectors.waiting import Breaker
 from portal import logs
 from portal.outbox import merchant_lane
 from portal.refusals import Refused
-from portal.settings import Settings
+from portal.settings import MerchantSection, Settings
 
 log = logs.get(__name__)
 
@@ -59,11 +59,27 @@ def load_merchants(settings: Settings, network: Network, breaker: Callable[[str]
         way = dataclasses.replace(network, breaker=breaker(merchant_lane(key)) if breaker else None)
         manifest = settings.path(section.manifest) if section.manifest else None
         try:
-            merchants.loaded[key] = load_merchant(section.connector, key, section.base_url, secrets, way, manifest)
+            merchants.loaded[key] = load_merchant(
+                _connector(settings, section), key, section.base_url, secrets, way, manifest, section.trust
+            )
         except ConnectorBroken as error:
             log.error("connector_broken", merchant=key, connector=section.connector, detail=str(error))
             merchants.broken[key] = error
     return merchants
+
+
+def _connector(settings: Settings, section: MerchantSection) -> str:
+    """What its connector is found by. Raises `ConnectorBroken` for a folder that holds what is the site's own."""
+    place = settings.connector(section)
+    if "/" in place and settings.folder.resolve().is_relative_to(place):
+        raise ConnectorBroken(
+            place,
+            {
+                "fr": "ce dossier contient portal.toml, que son code pourrait lire : donnez-lui un dossier à lui",
+                "en": "this folder holds portal.toml, which its code could read: give it a folder of its own",
+            },
+        )
+    return place
 
 
 @contextmanager

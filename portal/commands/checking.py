@@ -197,7 +197,7 @@ def _elsewhere(installation: Installation, subject: str, identity: str) -> Itera
 def _merchants(installation: Installation) -> Iterator[Line]:
     language = terminal_language()
     for key, broken in installation.merchants.broken.items():
-        remedy = say(
+        remedy = in_language(broken.remedy, language) or say(
             "Correct [merchants.%(key)s] connector in portal.toml; “portal connectors list” shows those there are.",
             key=key,
         )

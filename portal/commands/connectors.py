@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -20,6 +21,7 @@ from connectors.kit.skeleton import CannotMake, make_skeleton
 from connectors.kit.story import FixturesError, read_story
 from connectors.kit.tiers import remember, tier_of
 from connectors.merchants import registry
+from connectors.merchants.trust import Trust
 from portal import settings
 from portal.commands.catalog import sync
 from portal.commands.context import json_option, print_rows, read_settings
@@ -29,6 +31,14 @@ from portal.languages import in_language
 from portal.settings_faults import SettingsError
 
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
+
+
+@dataclass(frozen=True)
+class Use:
+    """How a merchant of portal.toml uses a connector."""
+
+    site: Path | None
+    trust: Trust
 
 
 def register(group: click.Group) -> None:
@@ -49,13 +59,13 @@ def connectors() -> None:
 @json_option
 def list_connectors(as_json: bool) -> None:
     configuration = read_settings()
-    used: dict[str, dict[str, Path | None]] = {}
+    used: dict[str, dict[str, Use]] = {}
     for key, section in configuration.merchants.items():
         site = configuration.path(section.manifest) if section.manifest else None
-        used.setdefault(section.connector, {})[key] = site
+        used.setdefault(configuration.connector(section), {})[key] = Use(site, section.trust)
     rows = [
         {"connector": name, "used_as": ", ".join(used.get(name, {})), "tier": _tier(configuration.folder, name),
-         "wrong": _wrong_with(name, used.get(name, {}))}
+         "code": _code(name, used.get(name, {})), "wrong": _wrong_with(name, used.get(name, {}))}
         for name in sorted({*registry.names(), *used})
     ]  # fmt: skip
     print_rows(rows, as_json=as_json, empty=say("There is no connector."))
@@ -63,16 +73,47 @@ def list_connectors(as_json: bool) -> None:
         raise SystemExit(FOUND_WRONG)
 
 
-def _wrong_with(connector: str, used: Mapping[str, Path | None]) -> str:
+def _wrong_with(connector: str, used: Mapping[str, Use]) -> str:
     """What is wrong with a connector as it is used; a protocol that nobody uses has no manifest to be wrong."""
-    unused: set[Path | None] = set() if connector in registry.PROTOCOLS else {None}
+    # Code of others that nobody uses is not run, and is nothing wrong: its manifest alone is read.
+    unused = set() if connector in registry.PROTOCOLS else {Use(None, _trust_of(connector))}
     found = []
-    for site in sorted(set(used.values()) or unused, key=str):
+    for use in sorted(set(used.values()) or unused, key=str):
         try:
-            registry.read_connector(connector, site)
+            registry.read_connector(connector, use.site, use.trust)
         except registry.ConnectorBroken as broken:
-            found.append(in_language(broken.words, terminal_language()))
+            found.append(_told(broken))
     return "; ".join(found)
+
+
+def _told(broken: registry.ConnectorBroken) -> str:
+    """Why it cannot be used, and what to do."""
+    said = (in_language(words, terminal_language()) for words in (broken.words, broken.remedy))
+    return ". ".join(text for text in said if text)
+
+
+def _code(connector: str, used: Mapping[str, Use]) -> str:
+    """Whose code speaks, and where it runs."""
+    words = {
+        "declared": say("none: data only"),
+        "shipped": say("shipped"),
+        "own_process": say("in its own process"),
+        "in_process": say("of others, within the portal"),
+        "refused": say("of others, not enabled"),
+    }
+    try:
+        levels = {registry.level_of(connector, trust) for trust in {use.trust for use in used.values()} or {""}}
+    except registry.ConnectorBroken:
+        return ""
+    return ", ".join(words[level] for level in sorted(levels))
+
+
+def _trust_of(connector: str) -> Trust:
+    """How code runs that is put to the proof: apart, when it is of others."""
+    try:
+        return "own_process" if registry.level_of(connector) == "refused" else ""
+    except registry.ConnectorBroken:
+        return ""
 
 
 def _tier(place: Path, connector: str) -> str:
@@ -109,18 +150,22 @@ def new(name: str, parent: Path | None) -> None:
 @click.option("--all", "everything", is_flag=True, help=say("Every connector there is."))
 @click.option("--tier", type=click.Choice(TIERS), default="gold", help=say("The last tier to prove."))
 @click.option("--show", is_flag=True, help=say("Show also what was sent and received when a check was passed."))
+@click.option(
+    "--in-process", is_flag=True, help=say("Run code that is not shipped in this process, to debug your own.")
+)
 @json_option
-def check(names: tuple[str, ...], everything: bool, tier: Tier, show: bool, as_json: bool) -> None:
+def check(names: tuple[str, ...], everything: bool, tier: Tier, show: bool, in_process: bool, as_json: bool) -> None:
     # A protocol has no merchant of its own to prove.
     shipped = [name for name in registry.names() if name not in registry.PROTOCOLS]
     wanted = [*names, *(shipped if everything else [])]
     if not wanted:
         stop(say("Name a connector, or say --all."), BAD_USAGE)
-    places = [_place_of(name) for name in wanted]
-    proved = prove_all(places, tier) if len(places) > 1 else iter([prove(*places[0], tier)])
+    places = [_place_of(name, in_process=in_process) for name in wanted]
+    folder, name, trust = places[0]
+    proved = prove_all(places, tier) if len(places) > 1 else iter([prove(folder, name, tier, trust)])
     shown = track(proved, total=len(places), disable=not sys.stderr.isatty(), transient=True, description="", console=Console(stderr=True))  # fmt: skip
     reports = list(shown)
-    for (folder, name), report in zip(places, reports, strict=True):
+    for (folder, name, _trust), report in zip(places, reports, strict=True):
         if tier == TIERS[-1] and name:
             _remember(name, folder, report.tier)
     if as_json:
@@ -138,7 +183,10 @@ def check(names: tuple[str, ...], everything: bool, tier: Tier, show: bool, as_j
 @click.option("--yes", is_flag=True, help=say("Do not ask: the merchant takes the orders of the story as real ones."))
 def record(name: str, yes: bool) -> None:
     configuration = read_settings()
-    section = next((each for each in configuration.merchants.values() if each.connector == name), None)
+    section = next(
+        (each for each in configuration.merchants.values() if name in {each.connector, configuration.connector(each)}),
+        None,
+    )
     if section is None:
         stop(say("No merchant of portal.toml uses the connector %(name)s.", name=name), BAD_USAGE)
     if not yes:
@@ -147,14 +195,18 @@ def record(name: str, yes: bool) -> None:
     network = Network(configuration.network.proxy, str(configuration.path(ca_file)) if ca_file else "")
     secrets = {key: value.get_secret_value() for key, value in section.secrets.items()}
     try:
+        name = configuration.connector(section)
         folder = registry.folder_of(name)
-        with recorder.recording(name, folder / "fixtures", section.base_url, secrets, network) as (connector, written):
+        with recorder.recording(name, folder / "fixtures", section.base_url, secrets, network, section.trust) as (
+            connector,
+            written,
+        ):
             recorder.record(
                 connector, written, read_story(folder), f"record-{token_hex(8)}", f"G-REC-{token_hex(3).upper()}"
             )
             paths = written.write()
     except registry.ConnectorBroken as broken:
-        stop(in_language(broken.words, terminal_language()), BAD_USAGE)
+        stop(_told(broken), BAD_USAGE)
     except FixturesError as error:
         stop(in_language(error.words, terminal_language()), BAD_USAGE)
     except ConnectorError as error:
@@ -166,14 +218,22 @@ def record(name: str, yes: bool) -> None:
     )
 
 
-def _place_of(name: str) -> tuple[Path, str]:
-    """The folder of a connector, and the name it is found by when it is installed."""
+def _place_of(name: str, *, in_process: bool) -> tuple[Path, str, Trust]:
+    """The folder of a connector, the name it is found by when it is installed, and where its code runs."""
     if (Path(name) / "connector.toml").is_file() and name not in registry.names():
-        return Path(name).resolve(), ""
+        folder, name = Path(name).resolve(), ""
+    else:
+        folder = _folder_of(name)
+    has_code = (folder / "connector.py").exists()
+    apart = has_code and not in_process and not registry.is_shipped(folder)
+    return folder, name, "own_process" if apart else "in_process"
+
+
+def _folder_of(name: str) -> Path:
     try:
-        return registry.folder_of(name), name
+        return registry.folder_of(name)
     except registry.ConnectorBroken as broken:
-        stop(in_language(broken.words, terminal_language()), BAD_USAGE)
+        stop(_told(broken), BAD_USAGE)
 
 
 def _remember(name: str, folder: Path, tier: str) -> None:

@@ -35,7 +35,7 @@ def test_all_is_well(furnished):
     ('line = "+33123456789"', 'line = ""', "Operator", "line is missing", "[operator] line"),
     ('token_url = "http://127.0.0.1:', 'token_url = "http://127.0.0.1:1" #', "Operator", "", "token_url"),
     ('connector = "registre"', 'connector = "regsitre"', "Merchant registre", "no such connector", "connectors list"),
-    ('connector = "coface"', 'connector = "../coface"', "Merchant coface", "no such connector", "connectors list"),
+    ('connector = "coface"', 'connector = "../coface"', "Merchant coface", "no connector.toml in this folder", "connectors list"),
 ])  # fmt: skip
 def test_one_thing_wrong_is_named_with_why_and_what_to_do(old, new, subject, found, remedy, furnished):
     furnished.change(old, new)

@@ -7,8 +7,10 @@ import shutil
 
 import pytest
 
+from connectors.apart import landlock
 from connectors.kit import gold
 from connectors.merchants import registry
+from tests.connectors.apart_world import HOSTILE, install
 
 
 @pytest.fixture
@@ -73,8 +75,11 @@ def test_nothing_to_prove_and_nobody_to_record(terminal):
 def test_a_merchant_is_recorded_once_it_is_agreed(terminal, tmp_path, monkeypatch, company, shorter):
     folder = tmp_path / "registre"
     shutil.copytree(registry.folder_of("registre"), folder, ignore=shutil.ignore_patterns("*.json", "*.pdf", "__py*"))
-    locate = registry._locate
-    monkeypatch.setattr(registry, "_locate", lambda name: (locate(name)[0], folder))
+    monkeypatch.setattr(registry, "_locate", lambda name: ("", folder))
+
+    # Elsewhere than among what is shipped, its code is of others.
+    assert 'Write trust = "own_process"' in terminal.run("connectors", "record", "registre", "--yes").stderr
+    terminal.change('connector = "registre"', 'connector = "registre"\ntrust = "own_process"')
 
     refused = terminal.run("connectors", "record", "registre", typed="n\n")
     assert refused.exit_code == 1
@@ -89,3 +94,73 @@ def test_a_merchant_is_recorded_once_it_is_agreed(terminal, tmp_path, monkeypatc
     report = terminal.json("connectors", "check", str(folder), code=1)[0]
     # No merchant changes its price because it is recorded: that exchange is written by hand.
     assert [check["id"] for check in report["checks"] if check["outcome"] == "failed"] == ["price.changed"]
+
+
+@pytest.fixture
+def hostile(tmp_path, monkeypatch):
+    """A package of others beside the portal, and a section of portal.toml that uses it."""
+    yield install(tmp_path / "site", HOSTILE, "hostile", "acme_hostile", monkeypatch)
+    assert not (tmp_path / "site" / "acme_hostile" / "was_run").exists(), "code of others was run unprotected"
+
+
+USED = '[merchants.other]\nconnector = "hostile"\nsecrets = {api_key = "x-secret", password = "y-secret"}\n'
+
+
+def test_code_of_others_is_listed_and_refused_until_it_is_enabled(furnished, hostile):
+    def listed(code: int = 0) -> dict[str, str]:
+        rows = furnished.json("connectors", "list", code=code)
+        codes = {row["connector"]: row["code"] for row in rows}
+        assert (codes["registre"], codes["acp"]) == ("shipped", "none: data only")
+        return next(row for row in rows if row["connector"] == "hostile")
+
+    assert (listed()["code"], listed()["wrong"]) == ("of others, not enabled", "")
+
+    furnished.change("[merchants.", USED + "\n[merchants.")
+    assert "does not run without your consent" in listed(1)["wrong"]
+    (line,) = [line for line in furnished.json("check", code=1) if not line["ok"]]
+    assert line["subject"] == "Merchant other"
+    assert "does not run without your consent" in line["found"]
+    assert 'Write trust = "own_process" in its section of portal.toml' in line["remedy"]
+
+    furnished.change('connector = "hostile"', 'connector = "hostile"\ntrust = "own_process"')
+    assert (listed()["code"], listed()["wrong"]) == ("in its own process", "")
+    assert "Hostile Démo SAS answers." in furnished.run("check").stdout
+
+    furnished.change('trust = "own_process"', 'trust = "yes"')
+    refused = furnished.run("check")
+    assert refused.exit_code == 2
+    assert "merchants.other" in refused.output
+    assert "own_process" in refused.output
+
+
+def test_a_machine_that_does_not_isolate_is_named_by_check(furnished, hostile, monkeypatch):
+    monkeypatch.setattr(landlock, "CREATE_RULESET", 999)
+    furnished.change("[merchants.", USED.replace("\n", '\ntrust = "own_process"\n', 1) + "\n[merchants.")
+    (line,) = [line for line in furnished.json("check", code=1) if not line["ok"]]
+    assert line["found"] == "its code cannot run apart: this machine lacks Landlock (Linux 5.13, lsm=landlock)"
+    assert "never run unprotected" in line["remedy"]
+
+
+def test_code_that_is_not_shipped_is_proved_in_its_own_process(terminal, hostile, tmp_path):
+    proved = terminal.run("connectors", "check", "hostile", "--tier", "bronze")
+    assert proved.exit_code == 1
+    assert "✓ manifest.valid" in proved.stdout
+    assert "fixtures" in proved.stdout
+    elsewhere = tmp_path / "copied"
+    shutil.copytree(hostile, elsewhere)
+    assert "✗ fixtures.complete" in terminal.run("connectors", "check", str(elsewhere), "--tier", "bronze").stdout
+
+
+def test_a_folder_of_the_site_is_a_connector_that_is_not_the_sites_own(furnished, tmp_path):
+    made = tmp_path / "shops" / "essai"
+    furnished.run("connectors", "new", "essai", "--folder", str(made.parent))
+    furnished.change(
+        "[merchants.", '[merchants.own]\nconnector = "./shops/essai"\nsecrets = {api_key = "x-secret"}\n\n[merchants.'
+    )
+    (row,) = [row for row in furnished.json("connectors", "list") if row["used_as"] == "own"]
+    assert (row["connector"], row["code"], row["wrong"]) == (str(made), "none: data only", "")
+
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    furnished.change('"./shops/essai"', '"./"')
+    (line,) = [line for line in furnished.json("check", code=1) if not line["ok"]]
+    assert "this folder holds portal.toml" in line["found"]
