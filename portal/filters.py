@@ -29,6 +29,7 @@ def register(app: Flask) -> None:
     app.add_template_filter(words.period, "period")
     app.add_template_filter(words.request_state, "request_state")
     app.add_template_filter(words.reason, "sentence")
+    app.add_template_filter(words.active, "active_parts")
     app.add_template_filter(show_size, "size")
     app.add_template_filter(name_of, "operator_name")
     app.add_template_filter(sentences.said, "said")

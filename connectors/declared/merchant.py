@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, NoReturn, cast
 from urllib.parse import urljoin, urlsplit
 
+from connectors import intangible
 from connectors.contract import (
     DELIVERED,
     AuthFailed,
@@ -27,6 +28,7 @@ from connectors.contract import (
     NotOffered,
     Offer,
     Outcome,
+    Physical,
     Problem,
     Quote,
     Rejected,
@@ -73,7 +75,7 @@ class DeclaredMerchant(MerchantConnector):
         if asked is None:
             return []
         content = success(self._send(asked, {"text": text, "offer.id": offer_id}))
-        return [_suggestion(item, asked) for item in items(content, asked.items)[:10]]
+        return [reading.suggestion(item, asked.map) for item in items(content, asked.items)[:10]]
 
     def quote(self, offer_id: str, inputs: Mapping[str, str], buyer: Buyer) -> Quote:
         """The price of `[quote]`, binding until its end or for `valid_s`."""
@@ -210,9 +212,11 @@ class DeclaredMerchant(MerchantConnector):
         typed = {f"input.{each.name}": inputs.get(each.name, "") for each in self.manifest.input}
         return {**typed, "offer.id": offer_id}
 
-    def _offer(self, item: Any) -> Offer:
+    def _offer(self, item: Any) -> Offer | Unfit:
         places = self.manifest.listing.map
         ident = str(need(item, reading.path(places, "id")))
+        if why := intangible.sign(item):
+            return Unfit(ident[:LONGEST_ID], why)
         return Offer(
             id=ident, title=words(item, places.get("title", "")), summary=words(item, places.get("summary", "")),
             category=text(item, reading.path(places, "category")), delay=words(item, places.get("delay", "=")),
@@ -223,6 +227,7 @@ class DeclaredMerchant(MerchantConnector):
 
     def _quote(self, content: Any, asked: QuoteRequest, offer_id: str) -> Quote:
         places = asked.map
+        intangible.require(content)
         ends = reading.instant(content, reading.path(places, "expires_at")) if "expires_at" in places else None
         return Quote(
             ref=str(need(content, reading.path(places, "ref"))) if "ref" in places else offer_id,
@@ -259,6 +264,8 @@ class DeclaredMerchant(MerchantConnector):
             return NotDone(
                 "price_changed", {}, self._quote(need(answer.json(), where), self.manifest.quote, quote.offer_id)
             )
+        except Physical as error:
+            return intangible.refused(error)
         except ContractBroken as error:
             return Unknown(f"status {answer.status}: {error.detail}"[:LONGEST_REASON])
 
@@ -287,9 +294,3 @@ def _json(answer: Answer) -> Any:
         return answer.json()
     except ContractBroken:
         return {}
-
-
-def _suggestion(item: Any, asked: ItemsRequest) -> Suggestion:
-    places = asked.map
-    detail = text(item, reading.path(places, "detail")) if "detail" in places else ""
-    return Suggestion(text(item, reading.path(places, "value")), text(item, reading.path(places, "label")), detail)

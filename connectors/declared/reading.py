@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from urllib.parse import urljoin
 
+from connectors import intangible
 from connectors.contract import (
     Access,
     ContractBroken,
@@ -20,6 +21,7 @@ from connectors.contract import (
     NotDone,
     Outcome,
     Pending,
+    Suggestion,
     Unknown,
     Words,
 )
@@ -63,6 +65,12 @@ def path(places: Mapping[str, Place], name: str) -> str:
     return place
 
 
+def suggestion(item: Any, places: Mapping[str, Place]) -> Suggestion:
+    """One completion of what is typed. Raises `ContractBroken`."""
+    detail = text(item, path(places, "detail")) if "detail" in places else ""
+    return Suggestion(text(item, path(places, "value")), text(item, path(places, "label")), detail)
+
+
 def instant(content: Any, where: str) -> datetime:
     """A time in ISO 8601, or seconds since 1970, in UTC. Raises `ContractBroken` for anything else."""
     given = need(content, where)
@@ -77,7 +85,7 @@ def instant(content: Any, where: str) -> datetime:
 
 
 def outcome(item: Any, order: OrderTable, amounts: Amounts, agreed_cents: int | None, base_url: str) -> Outcome:
-    """What an order says.
+    """What an order says; one that is shipped after all is a person's to decide.
 
     Args:
         agreed_cents: the price that was confirmed, for a merchant that does not repeat it.
@@ -85,6 +93,10 @@ def outcome(item: Any, order: OrderTable, amounts: Amounts, agreed_cents: int | 
     Raises:
         ContractBroken: it cannot be read, which is a doubt about the order and never a no.
     """
+    return intangible.bought(_standing(item, order, amounts, agreed_cents, base_url), item)
+
+
+def _standing(item: Any, order: OrderTable, amounts: Amounts, agreed_cents: int | None, base_url: str) -> Outcome:
     said = text(item, order.state) if order.state else ""
     meaning = order.states.get(said) if order.state else "done"
     ref = text(item, order.ref) if order.ref else ""

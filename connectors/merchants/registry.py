@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.resources
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from connectors.acp.manifest import AcpManifest
 from connectors.acp.merchant import AcpMerchant
+from connectors.addresses import is_private
 from connectors.contract import Context, MerchantConnector, Words
 from connectors.declared.manifest import DeclaredManifest
 from connectors.declared.merchant import DeclaredMerchant
@@ -125,6 +126,8 @@ def load_merchant(
         raise ConnectorBroken(connector, {"fr": f"il manque secrets : {listed}", "en": f"missing secrets: {listed}"})
     base = (base_url or manifest.network.base_url).rstrip("/")
     hosts = [urlsplit(base).netloc] if base_url else manifest.network.hosts
+    if not base_url:
+        _require_public(connector, hosts, network)
     limits = Timeouts(**manifest.network.timeout)
     http = GuardedClient(hosts, network, limits, manifest.network.max_body)
     context = Context(
@@ -148,6 +151,20 @@ def _require_one_manifest(connector: str, site: Path | None) -> None:
             {
                 "fr": "ce connecteur a son propre manifeste : retirez la clé manifest",
                 "en": "this connector has a manifest of its own: remove the key manifest",
+            },
+        )
+
+
+def _require_public(connector: str, hosts: Sequence[str], network: Network) -> None:
+    """An author's word is no agreement of the company's: a private address is named by who configures the portal."""
+    named = [host for host in (urlsplit(f"//{each}").hostname or "" for each in hosts) if is_private(host)]
+    if missing := sorted(set(named) - {*network.private_hosts}):
+        listed = ", ".join(missing)
+        raise ConnectorBroken(
+            connector,
+            {
+                "fr": f"son manifeste mène dans un réseau privé ({listed}) : nommez-le par base_url ou [network] private_hosts",
+                "en": f"its manifest leads into a private network ({listed}): name it by base_url or [network] private_hosts",
             },
         )
 

@@ -12,6 +12,7 @@ from decimal import InvalidOperation
 from typing import Any, BinaryIO, ClassVar
 from urllib.parse import urlsplit
 
+from connectors import intangible
 from connectors.contract import (
     AuthFailed,
     BookLine,
@@ -30,18 +31,21 @@ from connectors.contract import (
     Offer,
     Outcome,
     Pending,
+    Physical,
     Problem,
     Quote,
     QuoteLine,
     Rejected,
     Suggestion,
     Unavailable,
+    Unfit,
     Unknown,
 )
 from connectors.http import Answer, Download
 from connectors.merchants.answers import decimal_text, problem, success, whole
 
 MOST_PAGES = 10_000
+LONGEST_ID = 64
 
 
 class RestMerchant(MerchantConnector):
@@ -61,8 +65,7 @@ class RestMerchant(MerchantConnector):
         while after not in seen and len(seen) < MOST_PAGES:
             seen.add(after)
             content = self._read("/catalogue", params={"after": after} if after else None)
-            for item in _need(content, "offers", list):
-                yield self._offer(item)
+            yield from map(self._listed, _need(content, "offers", list))
             if not content.get("next"):
                 return
             after = str(content["next"])
@@ -139,6 +142,15 @@ class RestMerchant(MerchantConnector):
 
     # --- Reading answers --------------------------------------------------------------------------
 
+    def _listed(self, item: Any) -> Offer | Unfit:
+        """An offer, or why it is none: one that cannot be read takes no other with it."""
+        try:
+            why = intangible.sign(item)
+            return Unfit(str(item["id"])[:LONGEST_ID], why) if why else self._offer(item)
+        except (ContractBroken, KeyError, TypeError, ValueError, AttributeError) as error:
+            ident = item.get("id", "?") if isinstance(item, dict) else "?"
+            return Unfit(str(ident)[:LONGEST_ID], f"{type(error).__name__}: {error}"[:300])
+
     def _offer(self, item: Mapping[str, Any]) -> Offer:
         return Offer(
             id=str(item["id"]), title=item["title"], summary=item["summary"], category=str(item["category"]),
@@ -170,6 +182,9 @@ class RestMerchant(MerchantConnector):
             return Unknown(f"the answer cannot be read: {type(error).__name__}: {error}"[:300])
 
     def _read_order(self, item: Mapping[str, Any]) -> Outcome:
+        return intangible.bought(self._standing(item), item)
+
+    def _standing(self, item: Mapping[str, Any]) -> Outcome:
         state, ref = item["state"], str(item["order"])
         if state == "delivered":
             return Done(self.delivery(item["delivery"]), whole(item["price"]["gross"]), ref)
@@ -217,12 +232,15 @@ def _conflict(answer: Answer) -> Outcome:
         content = answer.json()
         if content["error"]["code"] == "price_changed":
             return NotDone("price_changed", {}, _quote(content["quote"]))
+    except Physical as error:
+        return intangible.refused(error)
     except (ContractBroken, KeyError, TypeError) as error:
         return Unknown(f"status 409: {error}")
     return Unknown(f"status 409: {content['error']}", answer.retry_after_s)
 
 
 def _quote(content: Any) -> Quote:
+    intangible.require(content)
     try:
         lines = tuple(
             QuoteLine(str(line["description"]), whole(line["net"]), whole(line["vat_rate"]), whole(line["vat"]))
