@@ -65,6 +65,9 @@ def _within(content: mmap.mmap | bytes, start: int, left: int) -> tuple[set[str]
     Takes nothing for what is none: pictures and pages are left unread.
     """
     machine, found, used, before = zlib.decompressobj(), set[str](), 0, b""
+    if BEGINS_LIKE_OBJECTS.match(content[start : start + 64]):
+        # Not compressed: it was seen with the rest.
+        return found, 1, True
     try:
         first = machine.decompress(content[start : start + 4096], 64)
         if not BEGINS_LIKE_OBJECTS.match(first):

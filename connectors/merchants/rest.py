@@ -147,7 +147,7 @@ class RestMerchant(MerchantConnector):
         try:
             why = intangible.sign(item)
             return Unfit(str(item["id"])[:LONGEST_ID], why) if why else self._offer(item)
-        except (ContractBroken, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (ContractBroken, LookupError, TypeError, ArithmeticError, ValueError, AttributeError) as error:
             ident = item.get("id", "?") if isinstance(item, dict) else "?"
             return Unfit(str(ident)[:LONGEST_ID], f"{type(error).__name__}: {error}"[:300])
 
