@@ -69,7 +69,8 @@ MOST, DEEPEST = 20_000, 12
 
 def sign(content: Any) -> str:
     """What in a merchant's JSON says that a thing is shipped, in words for an administrator; "" when nothing does."""
-    return next((found for item, listed in _objects(content) for found in _signs(item, listed)), "")
+    found = next((said for item, listed in _objects(content) for said in _signs(item, listed)), "")
+    return f"something physical: {found}" if found else ""
 
 
 def require(content: Any) -> None:
@@ -86,7 +87,7 @@ def bought(outcome: Outcome, content: Any) -> Outcome:
 
 def doubt(why: str) -> Unknown:
     """The outcome of an order for a service that brings a thing."""
-    return Unknown(f"bought as something delivered online, and {why}"[:500], needs_admin=True, cause="physical")
+    return Unknown(f"bought as something delivered online, but {why}"[:500], needs_admin=True, cause="physical")
 
 
 # --- What is known without the merchant's JSON: any connector's own answers -------------------------------------------
@@ -150,7 +151,7 @@ def _signs(item: Mapping[str, Any], listed: bool) -> Iterator[str]:
     for plain, name in names.items():
         value = item[name]
         if (plain in FLAGS and _says(value)) or (plain in DENIED and value is False):
-            yield f"it is something physical by its {name}"
+            yield f"{name} says so"
         elif plain in WEIGHTS and _says(value):
             yield f"it weighs or measures something: {name}"
         elif plain in CARRIERS and _says(value) and not (plain.startswith("carrier") and calls):

@@ -171,10 +171,10 @@ def thing(item: Mapping[str, Any]) -> str:
         return why
     # Two fields of the protocol's own that only things have: a price for a measure, and a state of wear.
     if item.get("unit_price"):
-        return "it is something physical by its unit_price"
+        return "something physical: it has a unit_price"
     condition = item.get("condition")
     used = isinstance(condition, list) and any(str(each) not in {"new", ""} for each in condition)
-    return "it is something physical by its condition" if used else ""
+    return "something physical: it has a condition" if used else ""
 
 
 def _price(amount: int, manifest: AcpManifest, ident: str) -> dict[str, Any]:

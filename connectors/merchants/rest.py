@@ -145,6 +145,8 @@ class RestMerchant(MerchantConnector):
     def _listed(self, item: Any) -> Offer | Unfit:
         """An offer, or why it is none: one that cannot be read takes no other with it."""
         try:
+            if not isinstance(item["id"], str | int):
+                raise ContractBroken(f"its id is none: {item['id']!r}"[:100])
             why = intangible.sign(item)
             return Unfit(str(item["id"])[:LONGEST_ID], why) if why else self._offer(item)
         except (ContractBroken, LookupError, TypeError, ArithmeticError, ValueError, AttributeError) as error:
