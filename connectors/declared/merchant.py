@@ -114,7 +114,7 @@ class DeclaredMerchant(MerchantConnector):
             return NotFound()
         content = success(answer)
         if not asked.items:
-            return self._known(self._order_in(content, asked), key, asked)
+            return intangible.bought(self._known(self._order_in(content, asked), key, asked), content)
         # What stands in a list is mostly bare, whatever a single order is wrapped in.
         found = [find(item, asked.at or "") for item in items(content, asked.items)]
         ours = [item for item in found if not asked.key or text(item, asked.key) == key]
@@ -244,7 +244,8 @@ class DeclaredMerchant(MerchantConnector):
         if answer.status not in {200, 201, 202}:
             return Unknown(answer.summary, answer.retry_after_s)
         try:
-            return self._read(self._order_in(answer.json(), asked), agreed_cents)
+            content = answer.json()
+            return intangible.bought(self._read(self._order_in(content, asked), agreed_cents), content)
         except ContractBroken as error:
             return Unknown(f"the answer cannot be read: {error.detail}"[:LONGEST_REASON])
 

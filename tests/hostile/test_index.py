@@ -12,7 +12,11 @@ ROOT = Path(__file__).parents[2]
 OUTCOMES, MONEY, DOCUMENTS, NETWORK, LISTS, THINGS = (
     f"tests/hostile/test_{name}.py" for name in ("outcomes", "money", "documents", "network", "lists", "intangible")
 )
-FAULTS, ACP, HTTP = "tests/checkout/test_every_fault.py", "tests/connectors/test_acp_faults.py", "tests/connectors/test_http.py"
+FAULTS, ACP, HTTP = (
+    "tests/checkout/test_every_fault.py",
+    "tests/connectors/test_acp_faults.py",
+    "tests/connectors/test_http.py",
+)
 
 INDEX: dict[str, tuple[str, ...]] = {
     "time-out before charging": (f"{OUTCOMES}::test_before_charging_it_is_ordered_again_under_the_same_key", f"{FAULTS}::test_a_fault_of_the_wire"),
@@ -59,7 +63,9 @@ INDEX: dict[str, tuple[str, ...]] = {
 def proofs_in(path: str) -> frozenset[str]:
     """The names of a file's tests that assert or expect something."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    return frozenset(each.name for each in ast.walk(tree) if isinstance(each, ast.FunctionDef) and each.name.startswith("test_"))
+    return frozenset(
+        each.name for each in ast.walk(tree) if isinstance(each, ast.FunctionDef) and each.name.startswith("test_")
+    )
 
 
 @pytest.mark.parametrize("item", INDEX)
