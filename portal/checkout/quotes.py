@@ -118,8 +118,10 @@ def ask_quote(
 def _tell_admins(database: Database, account_id: int, offer: OfferRow, why: str) -> None:
     log.error("physical_refused", merchant=offer.merchant, offer=offer.offer, detail=why)
     with database.transaction() as session:
+        # One line a day tells as much as one for each click.
         said = {"merchant": offer.merchant, "why": why[:500]}
-        audit.record(session, f"account {account_id}", "physical_refused", offer.slug, after=said)
+        if not audit.is_recent(session, "physical_refused", offer.slug, said, timedelta(days=1)):
+            audit.record(session, f"account {account_id}", "physical_refused", offer.slug, after=said)
 
 
 def check_quote(given: contract.Quote) -> None:

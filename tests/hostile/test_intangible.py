@@ -65,6 +65,7 @@ def test_in_the_feed_it_is_left_out_and_named(disguise, seller, world):
 @pytest.mark.parametrize("disguise", DISGUISES)
 def test_at_the_price_it_is_refused_and_the_journal_says_why(disguise, seller, world):
     seller.says("quote", lambda content: {**content, **DISGUISES[disguise]})
+    noted = world.journal().count(f"{seller.slug}</")
 
     assert world.ask_price(seller.slug, **seller.inputs) == ""
 
@@ -74,7 +75,9 @@ def test_at_the_price_it_is_refused_and_the_journal_says_why(disguise, seller, w
     page = world.journal()
     assert "Objet refusé" in page
     assert "something physical" in page
-    assert seller.slug in page
+    assert page.count(f"{seller.slug}</") == noted + 1
+    world.ask_price(seller.slug, **seller.inputs)
+    assert world.journal().count(f"{seller.slug}</") == noted + 1
 
 
 @pytest.mark.parametrize("disguise", DISGUISES)
