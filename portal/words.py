@@ -1,4 +1,4 @@
-"""Every reason, state and category in words: one sentence saying what happened and what to do."""
+"""Every reason, state and category in words, in one file: a sentence saying what happened and what to do."""
 
 from __future__ import annotations
 
