@@ -178,4 +178,6 @@ def _left(timeout: float | None, late: type[Exception]) -> float | None:
     left = _DEADLINE.get() - time.monotonic()
     if left <= 0:
         raise late(TOO_LONG)
-    return left if timeout is None and left != float("inf") else min(timeout, left) if timeout is not None else None
+    if left == float("inf"):
+        return timeout
+    return left if timeout is None else min(timeout, left)

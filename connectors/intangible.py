@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,8 +32,8 @@ WEIGHTS = {
 }  # fmt: skip
 CARRIERS = {
     "carrier", "carrier_name", "carrier_code", "shipping_carrier", "transporteur", "tracking_number", "tracking_numbers",
-    "tracking_code", "tracking_company", "numero_suivi", "numero_de_suivi", "shipment", "shipments", "parcel", "parcels",
-    "colis", "shipped_at", "date_expedition",
+    "tracking_code", "tracking_company", "numero_suivi", "numero_de_suivi", "shipment", "shipments", "colis", "shipped_at",
+    "date_expedition",
 }  # fmt: skip
 ADDRESSES = {
     "shipping_address", "ship_to", "shipto", "delivery_address", "shipping_contact", "adresse_livraison",
@@ -46,7 +46,7 @@ OPTIONS = {
 }  # fmt: skip
 KINDS = {"type", "kind", "code", "destination_type", "delivery_type", "fulfillment_type", "delivery", "delivery_method"}
 SHIPPING = {
-    "shipping", "shipment", "physical", "postage", "parcel", "post", "frais_de_port", "frais_port", "shipping_fee",
+    "shipping", "shipment", "physical", "postage", "parcel", "frais_de_port", "frais_port", "shipping_fee",
     "shipping_cost", "colis",
 }  # fmt: skip
 NAMES = {"description", "label", "title", "name", "text", "display_text", "libelle"}
@@ -56,13 +56,14 @@ PHONES = re.compile(r"phone|msisdn|line_type|mobile")
 """Beside these a carrier is who carries somebody's calls."""
 LINE = re.compile(
     r"(?i)\b(frais\s+(de\s+port|de\s+livraison|postaux|d.?exp[ée]dition)|port\s+et\s+emballage|postage|colissimo|"
-    r"chronopost|mondial\s+relay|colis|shipping)\b"
+    r"chronopost|mondial\s+relay|shipping\s*(&|and)\s*handling|shipping\s+(cost|fee|charge)s?)\b|^\s*shipping\s*$"
 )
-TRACKED = re.compile(r"(?i)\b(transporteur|num[ée]ro\s+de\s+suivi|carrier|tracking\s+(number|code)|colis|parcel)\b")
+TRAVELS = re.compile(r"(?i)\b(transporteur|colis|parcel|exp[ée]di[ée]e?\s+par|shipped|colissimo|chronopost)\b")
+"""Not a tracking number alone: a registered e-mail has one too."""
 SHIP_TO = re.compile(
     r"(?i)(adresse\s+(de\s+|d.)(livraison|exp[ée]dition)|livrer\s+à|où\s+livrer|shipping\s+address|delivery\s+address|ship\s+to)"
 )
-COURIERS = re.compile(r"(^|\.)(laposte|colissimo|chronopost|mondialrelay|dhl|fedex|ups|gls-group|dpd|tnt)\.[a-z.]+$")
+COURIERS = re.compile(r"(^|\.)(colissimo|chronopost|mondialrelay|dhl|fedex|ups|gls-group|dpd|tnt)\.[a-z.]+$")
 NOTHING = {"", "none", "no", "non", "false", "aucun", "digital", "electronic", "email", "online", "n/a", "0"}
 MOST, DEEPEST = 20_000, 12
 
@@ -112,11 +113,11 @@ def told(outcome: Outcome) -> Outcome:
         brought = outcome.delivery
         if isinstance(brought, Data):
             labels = [word for words, _value in brought.rows for word in words.values()]
-            if found := next(filter(TRACKED.search, labels), ""):
+            if found := next(filter(TRAVELS.search, labels), ""):
                 return doubt(f"what it brought names how it travels: {found!r}")
         if isinstance(brought, Link) and COURIERS.search(urlsplit(brought.url).hostname or ""):
             return doubt(f"what it brought is a courier's page: {urlsplit(brought.url).hostname}")
-    if isinstance(outcome, Pending) and (said := next(filter(LINE.search, outcome.stage.values()), "")):
+    if isinstance(outcome, Pending) and (said := next(filter(TRAVELS.search, outcome.stage.values()), "")):
         return doubt(f"the merchant says {said!r}")
     return outcome
 
@@ -192,7 +193,7 @@ def _plain_text(value: Any) -> str:
     return _plain(value) if isinstance(value, str) and len(value) < 40 else ""
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _spelled(name: str) -> str:
     apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
     bare = unicodedata.normalize("NFKD", apart).encode("ascii", "ignore").decode().lower()

@@ -13,10 +13,15 @@ from stdnum.fr import siren
 
 from connectors import contract
 
-NUMBER = re.compile(
-    r"(?<![\w.,-])(?:FR\s?\d\d\s?)?(\d{3}[\s\u00a0\u202f]?\d{3}[\s\u00a0\u202f]?\d{3})(?:[\s\u00a0\u202f]?\d{5})?(?!\d)"
+SIREN = r"(\d{3}\s?\d{3}\s?\d{3})(?:\s?\d{5})?(?!\d)"
+ALONE = re.compile(r"(?<![\w.,-])(?:FR\s?\d\d\s?)?" + SIREN)
+IN_TEXT = re.compile(
+    r"(?i)(?:\b(?:siren|siret|rcs|tva|vat)\b\D{0,30}(?:\d\d\s?)?|\((?:FR\s?\d\d\s?)?)"
+    + SIREN
+    + r"|(?<![\w.,+-])(\d{3}\s\d{3}\s\d{3})(?!\s?\d)"
 )
-IN_NAME = re.compile(r"(?<!\d)(\d{9})(?:\d{5})?(?!\d)")
+IN_NAME = re.compile(r"(?i)(?:siren|siret|rcs|k-?bis)[\s_-]*(\d{9})(?:\d{5})?(?!\d)")
+"""One number in ten looks like a SIREN: what is not written as one is none."""
 TITLES = re.compile(r"(?i)\b(siren|siret|rcs|tva|vat)\b")
 
 
@@ -36,13 +41,14 @@ def _core(kind: str, value: str) -> str:
     return value[:9]
 
 
-def other(asked: str, texts: Iterable[str], seller: str = "", pattern: re.Pattern[str] = NUMBER) -> str:
+def other(asked: str, texts: Iterable[str], seller: str = "", pattern: re.Pattern[str] = IN_TEXT) -> str:
     """A company that texts are about instead of the one asked for, by its SIREN; "" when nothing says so.
 
     Args:
         seller: the SIREN of who sells, which stands on whatever he makes.
     """
-    written = [re.sub(r"\D", "", found) for text in texts for found in pattern.findall(text)]
+    found = ("".join(filter(None, each.groups())) for text in texts for each in pattern.finditer(text))
+    written = [re.sub(r"\D", "", each) for each in found]
     valid = [number for number in written if number != seller and siren.is_valid(number)]
     return valid[0] if asked and valid and asked not in valid else ""
 
@@ -63,7 +69,7 @@ def same(
         found = other(asked, [brought.filename], seller, IN_NAME)
     elif isinstance(brought, contract.Data):
         rows = [value for words, value in brought.rows if any(map(TITLES.search, words.values()))]
-        found = other(asked, rows, seller)
+        found = other(asked, rows, seller, ALONE)
     if not found:
         return outcome
     return contract.Unknown(f"asked for {asked}, the delivery names {found}", needs_admin=True, cause="other_subject")

@@ -290,8 +290,16 @@ def test_a_document_that_is_mended_is_delivered(world, later):
     world.agree()
 
 
-def test_a_price_for_another_company_is_none(world):
-    world.villain.does("quote", changed(subject=f"AUTRE SA ({OTHER[:3]} {OTHER[3:6]} {OTHER[6:]})"))
+WRITTEN = f"{OTHER[:3]} {OTHER[3:6]} {OTHER[6:]}"
+IN_THE_OPEN = [
+    f"AUTRE SA ({WRITTEN})", f"AUTRE SA {WRITTEN}", f"AUTRE SA, RCS Paris {OTHER}", f"AUTRE SA (FR12{OTHER})",
+    f"SIRET : {OTHER}00013", f"TVA FR12{OTHER}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("subject", IN_THE_OPEN)
+def test_a_price_for_another_company_is_none(subject, world):
+    world.villain.does("quote", changed(subject=subject))
 
     assert world.ask_price() == ""
     assert "Rien n'a été acheté" in world.buyer.text
@@ -299,7 +307,8 @@ def test_a_price_for_another_company_is_none(world):
 
 
 @pytest.mark.parametrize(
-    "subject", ["", "AUTRE SA", f"ENTREPRISE {SIREN[:3]} {SIREN[3:6]} {SIREN[6:]}", "Dossier 123456789"]
+    "subject",
+    ["", "AUTRE SA", f"ENTREPRISE {SIREN[:3]} {SIREN[3:6]} {SIREN[6:]}", "Dossier 123456782", f"Facture {OTHER}"],
 )
 def test_a_price_that_names_no_other_company_is_one(subject, world):
     world.villain.does("quote", changed(subject=subject))
@@ -328,7 +337,7 @@ def test_a_delivery_about_another_company_is_a_persons_to_decide(delivery, world
     assert f"the delivery names {OTHER}" in world.read_by_admin(number)
 
 
-@pytest.mark.parametrize("delivery", [{"filename": f"kbis-{SIREN}.pdf"}, {"filename": "20261126001.pdf"}, rows(SIREN)])
+@pytest.mark.parametrize("delivery", [{"filename": f"kbis-{SIREN}.pdf"}, {"filename": f"{OTHER}.pdf"}, rows(SIREN)])
 def test_a_delivery_about_the_company_that_was_asked_for_is_one(delivery, world, later):
     world.villain.delivery = delivery
 

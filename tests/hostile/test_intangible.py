@@ -121,7 +121,7 @@ INTANGIBLE = [
     {"shipping": {"amount": 0, "currency": "EUR"}}, {"shipping": None}, {"shipping_cost": "0.00"}, {"shipping_method": "none"},
     {"tracking_number": ""}, {"shipments": []}, {"delivery_address": "chloe@acme.example"}, {"shipping_address": {"email": "a@b.c"}},
     {"phone": "+33142685300", "carrier": "Orange", "line_type": "mobile"}, {"carrier_name": "SFR", "mobile_network_code": "10"},
-    {"cover": {"dimensions": {"width": 100}}}, {"title": "Calculer ses frais de port", "price": 12}, {"type": "digital"},
+    {"cover": {"dimensions": {"width": 100}}}, {"title": "Calculer ses frais de port", "price": 12}, {"type": "digital"}, {"type": "post"}, {"parcels": ["AB 12"]}, {"lines": [{"label": "Shipping industry report", "price": 3}]},
     {"siege": {"address": "1 rue X", "city": "Brest"}}, {"lines": [{"description": "Livraison en ligne", "net": 1}]},
 ]  # fmt: skip
 
@@ -185,8 +185,8 @@ def test_a_quote_with_a_line_for_shipping_is_refused_whoever_wrote_the_connector
 
 
 @pytest.mark.parametrize("outcome", [
-    Done(Data((({"fr": "Numéro de suivi"}, "6A123"),)), 1200), Done(Data((({"fr": "N", "en": "Tracking number"}, "6A"),)), 1200),
-    Done(Link("https://www.laposte.fr/outils/suivre-vos-envois"), 1200), Pending("r", 5, {"fr": "Votre colis est en route"}),
+    Done(Data((({"fr": "Transporteur"}, "DHL"),)), 1200), Done(Data((({"fr": "N", "en": "Parcel"}, "6A"),)), 1200),
+    Done(Link("https://www.chronopost.fr/suivi"), 1200), Pending("r", 5, {"fr": "Votre colis est en route"}),
 ])  # fmt: skip
 def test_a_delivery_that_travels_is_a_persons_to_decide_whoever_wrote_the_connector(outcome):
     found = told(outcome)
@@ -196,7 +196,8 @@ def test_a_delivery_that_travels_is_a_persons_to_decide_whoever_wrote_the_connec
 
 
 @pytest.mark.parametrize("outcome", [
-    Done(Data((({"fr": "Titulaire"}, "Colis SA"),)), 1200), Done(Document("application/pdf", "https://m.example/d", "d.pdf"), 1200),
+    Done(Data((({"fr": "Titulaire"}, "Colis SA"),)), 1200), Done(Data((({"fr": "Opérateur", "en": "Carrier"}, "Orange"),)), 1200),
+    Done(Link("https://www.laposte.fr/lettre-recommandee-en-ligne"), 1200), Done(Data((({"fr": "Numéro de suivi"}, "LRE-1"),)), 1200), Done(Document("application/pdf", "https://m.example/d", "d.pdf"), 1200),
     Done(Link("https://www.lesechos.fr/a"), 1200), Pending("r", 5, {"fr": "Analyse"}),
 ])  # fmt: skip
 def test_other_deliveries_are_what_they_are(outcome):
