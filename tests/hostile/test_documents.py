@@ -78,6 +78,7 @@ def book():
     return made.getvalue()
 
 
+PK = b"PK\x03\x04"
 JS = {"S": NameObject("/JavaScript"), "JS": TextStringObject("app.alert(1)")}
 LAUNCH = {"S": NameObject("/Launch"), "F": TextStringObject("cmd.exe")}
 REMOTE = b'<Relationship Type="x/attachedTemplate" Target="https://canary.example/t.dotm" TargetMode="External"/>'
@@ -105,6 +106,10 @@ REFUSED = {
     "an archive that leaves its folder": (archive(**{"../../etc/cron.d/x": b"x"}), "application/zip", "outside"),
     "an archive with another drive": (archive(**{"C:\\Windows\\x.txt": b"x"}), "application/zip", "outside"),
     "an archive that swells": (archive(**{f"{n}": b"" for n in range(20_001)}), "application/zip", "swells"),
+    "an archive whose list swells": (PK + b"0" * 100 + b"PK\x05\x06" + b"\0" * 8 + b"\xff\xff\xff\xff" + b"\0" * 6, "application/zip", "swells"),
+    "Word that says it in two bytes a letter": (word(**{"[Content_Types].xml": "<T a='macroEnabled'/>".encode("utf-16")}), DOCX, "macro"),
+    "Word whose list of types has no end": (word(**{"[Content_Types].xml": b" " * 1_500_000}), DOCX, "should be short"),
+    "Word damaged within": (WORD.replace(WORD[60:90], b"\xff" * 30), DOCX, "cut short or damaged"),
     "a book that is none": (archive(mimetype=b"text/plain"), EPUB, "EPUB"),
     "a picture that is none": (b"GIF89a", "image/png", "begin with"),
     "a picture cut short": (b"\x89PNG\r\n\x1a\n" + b"0" * 50, "image/png", "cut short"),
