@@ -291,12 +291,14 @@ class Unknown:
     """Nobody can say yet: the request may have been carried out. `detail` is evidence for an admin.
 
     `retry_after_s` is the other side's own wish, when it gave one. `needs_admin` is set by a merchant's
-    connector when asking again would tell nothing more: a person decides now, not at the deadline.
+    connector when asking again would tell nothing more: a person decides now, not at the deadline. `cause` names
+    what he is told: it would be shipped, or it is about somebody else than was asked for.
     """
 
     detail: str
     retry_after_s: int | None = None
     needs_admin: bool = False
+    cause: Literal["", "physical", "other_subject"] = ""
 
 
 @dataclass(frozen=True)
@@ -325,6 +327,10 @@ class Rejected(ConnectorError):
     def __init__(self, detail: str = "", *, words: Words | None = None, field: str = "") -> None:
         super().__init__(detail, words=words)
         self.field = field
+
+
+class Physical(Rejected):
+    """The merchant would ship something, and only what is delivered online is sold here; `detail` says what gives it away."""
 
 
 class Unavailable(ConnectorError):

@@ -8,7 +8,6 @@ corporate proxy, within limits of time and size. It tells *certainly never sent*
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +20,9 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
+from connectors import addresses
 from connectors.contract import AuthFailed, ContractBroken, Unavailable, UnknownOutcome
+from connectors.decoding import ACCEPTED, decoded
 from connectors.exchange import Answer as Answer
 from connectors.exchange import Download as Download
 from connectors.waiting import Breaker, seconds
@@ -45,12 +46,14 @@ NEVER_SENT = (
 class Network:
     """The way out: a corporate proxy, and a CA file added to the system's trust store. Empty: the environment's.
 
-    `breaker` is asked before each exchange and told of its end.
+    `breaker` is asked before each exchange and told of its end. `private_hosts` are names that may lead into the
+    company's own network; an address among a client's hosts is meant as it is written.
     """
 
     proxy: str = ""
     ca_file: str = ""
     breaker: Breaker | None = None
+    private_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,11 @@ class GuardedClient:
             timeout=limits,
             follow_redirects=False,
             trust_env=True,
+            headers={"accept-encoding": ACCEPTED},
+        )
+        written = {urlsplit(f"//{host}").hostname or "" for host in self.hosts}
+        addresses.guard(
+            self._client, {host for host in written if addresses.is_private(host)} | {*network.private_hosts}
         )
 
     def request(
@@ -180,7 +188,10 @@ class GuardedClient:
         for hop in range(LONGEST_CHAIN + 1):
             self._require_allowed(url)
             try:
-                with self._client.stream(method, url, headers=headers, **content) as response:
+                with (
+                    addresses.until(deadline),
+                    self._client.stream(method, url, headers=headers, **content) as response,
+                ):
                     location = response.headers.get("location")
                     if method != "GET" or response.status_code not in REDIRECTS or not location:
                         yield response, deadline
@@ -201,7 +212,7 @@ class GuardedClient:
     def _chunks(self, response: httpx2.Response, deadline: float) -> Iterator[bytes]:
         size = 0
         # As it arrives: waiting for a chunk to fill would let a dripping answer outlive its deadline.
-        for chunk in response.iter_bytes():
+        for chunk in decoded(response.iter_raw(), response.headers.get("content-encoding", "")):
             size += len(chunk)
             if size > self.max_body:
                 raise UnknownOutcome(f"the answer is longer than {self.max_body} bytes")
@@ -215,7 +226,7 @@ class GuardedClient:
         host = (parts.hostname or "").lower()
         if address.removesuffix(":443") not in self.hosts:
             raise ContractBroken(f"{host or url!r} is not among the hosts of this connector")
-        if parts.scheme != "https" and not (parts.scheme == "http" and is_this_machine(host)):
+        if parts.scheme != "https" and not (parts.scheme == "http" and addresses.is_this_machine(host)):
             raise ContractBroken(f"{parts.scheme}://{host}: only https leaves this machine")
 
 
@@ -232,14 +243,6 @@ def _tell(breaker: Breaker, response: httpx2.Response) -> None:
         breaker.failed(f"status {response.status_code}", seconds(response.headers.get("retry-after", "")))
     else:
         breaker.answered()
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether a host's name is the loopback's."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _require_success(response: httpx2.Response) -> None:

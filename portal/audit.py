@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, String, event, select
@@ -91,6 +91,12 @@ def record(
         # What a savepoint takes back must go with it.
         _link(session)
     return entry
+
+
+def is_recent(session: Session, action: str, subject: str, after: dict[str, Any], within: timedelta) -> bool:
+    """Whether the very same was noted already, not longer ago than this."""
+    same = (AuditEntry.action == action, AuditEntry.subject == subject, AuditEntry.at > clock.now() - within)
+    return after in session.scalars(select(AuditEntry.after).where(*same)).all()
 
 
 def recorded(session: Session) -> list[AuditEntry]:

@@ -34,6 +34,7 @@ def register(app: Flask) -> None:
     app.add_template_global(lambda: clock.now(), "now")
     app.add_template_filter(words.request_state, "request_state")
     app.add_template_filter(words.reason, "sentence")
+    app.add_template_filter(words.active, "active_parts")
     app.add_template_filter(show_size, "size")
     app.add_template_filter(countries.names, "countries")
     app.add_template_filter(name_of, "operator_name")

@@ -206,7 +206,7 @@ def _network(settings: Settings) -> Network:
     except OSError as error:
         detail = {"detail": f"{ca_file}: {error.strerror or error}"}
         raise SettingsError([Fault("portal.toml, [network] ca_file", "unreadable", detail)]) from error
-    return Network(proxy=settings.network.proxy, ca_file=ca_file)
+    return Network(settings.network.proxy, ca_file, private_hosts=tuple(settings.network.private_hosts))
 
 
 def _database(settings: Settings) -> Database:

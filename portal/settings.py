@@ -76,8 +76,11 @@ class StorageSection(Section):
 
 
 class NetworkSection(Section):
+    """The way out; `private_hosts` are names of merchants or the operator that lead into the company's own network."""
+
     proxy: str = ""
     ca_file: str = ""
+    private_hosts: list[str] = []
 
 
 class DirectorySection(Section):

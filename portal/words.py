@@ -1,4 +1,4 @@
-"""Every reason, state and category in words: one sentence saying what happened and what to do."""
+"""Every reason, state and category in words, in one file: a sentence saying what happened and what to do."""
 
 from __future__ import annotations
 
@@ -51,6 +51,18 @@ REASONS = {
     "merchant_unclear": lazy_gettext(
         "What the merchant says of this order cannot be decided automatically. An administrator is looking into it; "
         "nothing is charged meanwhile."
+    ),
+    "merchant_ships": lazy_gettext(
+        "The merchant would ship something for this order, and only what is delivered online is sold here. "
+        "An administrator is looking into it; nothing is charged meanwhile."
+    ),
+    "merchant_other_subject": lazy_gettext(
+        "What the merchant delivers is about another company than the one you asked for. An administrator is looking into it; "
+        "nothing is charged meanwhile."
+    ),
+    "physical": lazy_gettext(
+        "%(merchant)s would ship this: it is a physical thing, and only services delivered online are sold here. "
+        "Nothing was bought; your IT department has been told in the journal."
     ),
     "merchant_late": lazy_gettext(
         "The merchant is late with this order. An administrator is looking into it; nothing is charged meanwhile."
@@ -187,6 +199,14 @@ DELIVERY_KINDS = {
     "licence": lazy_gettext("a key"),
     "access": lazy_gettext("an access for a while"),
 }
+ACTIVE = {
+    "javascript": lazy_gettext("it holds a program (JavaScript)"),
+    "files": lazy_gettext("other files are hidden in it"),
+    "media": lazy_gettext("it plays sound or pictures by itself"),
+    "sends": lazy_gettext("it can send what is typed into it, or open other files"),
+    "sealed": lazy_gettext("it is protected, and nobody could look into it"),
+}
+
 REQUEST_STATES = {
     "waiting": lazy_gettext("Waiting for an answer"),
     "allowed": lazy_gettext("Allowed, not yet used"),
@@ -203,6 +223,7 @@ ACTIONS = {
     "groups_changed": lazy_gettext("Groups changed in the directory"),
     "sessions_ended": lazy_gettext("Sessions ended"),
     "order_accepted": lazy_gettext("Bought"),
+    "physical_refused": lazy_gettext("Physical thing refused"),
     "rule_added": lazy_gettext("Rule made"),
     "rule_removed": lazy_gettext("Rule removed"),
     "ceiling_added": lazy_gettext("Ceiling made"),
@@ -253,6 +274,16 @@ def reason(why: Reason | dict[str, Any], contact: str = "") -> str:
     if why.code == "operator_busy":
         facts["amount"] = money.format_money(facts["cents"], "EUR", str(get_locale() or "fr"))
     return (str(REASONS[why.code]) % facts).strip()
+
+
+def active(parts: list[str]) -> str:
+    """Why a document is not opened here, and what to do."""
+    said: str = gettext(
+        "This document is as the merchant made it, and is not opened here: %(why)s. Download it, and open it in a reader "
+        "that asks before it runs anything; if you did not expect this, ask your IT department first.",
+        why=", ".join(str(ACTIVE[part]) for part in parts),
+    )
+    return said
 
 
 def order_state(state: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from flask_babel import force_locale
 
 from portal import category_words, words
+from portal.checkout.fulfilment import CAUSES
 from portal.refusals import Reason
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +29,7 @@ def codes():
         text = path.read_text(encoding="utf-8")
         found |= set(re.findall(r'(?:Reason|Refused|_Wrong|NotReserved)\(\s*"(\w+)"', text))
         found |= set(re.findall(r'doubt\(session, order, "(\w+)"', text))
-    return found
+    return found | set(CAUSES.values())
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

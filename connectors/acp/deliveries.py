@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from connectors import intangible
 from connectors.acp.manifest import AcpManifest
 from connectors.acp.sessions import WORDS, Session, items, physical, total
 from connectors.contract import (
@@ -46,7 +47,7 @@ def outcome(session: Session, manifest: AcpManifest) -> Outcome:
     shipped = [str(each.get("type")) for each in found if each.get("type") != "digital"]
     if shipped or physical(session, bought=True):
         why = f"it is delivered by {shipped[0]}" if shipped else physical(session, bought=True)
-        return Unknown(f"bought as a digital thing, and {why}", needs_admin=True)
+        return intangible.doubt(why)
     states = {str(each.get("status") or ("delivered" if each.get("digital_delivery") else "pending")) for each in found}
     if order.get("status") == "canceled":
         if "delivered" in states:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, BinaryIO, cast
 
+from connectors import intangible
 from connectors.acp.manifest import AcpManifest
 from connectors.contract import ContractBroken, Listed, Offer, State, Unfit
 from connectors.http import Download
@@ -25,8 +26,6 @@ HEAD = re.compile(r'\s*\{\s*"products"\s*:\s*\[')
 SOMETHING, COMMA, END = re.compile(r"\S"), re.compile(r"\s*,"), re.compile(r"\s*\]")
 CURRENCY = "EUR"
 GONE = {"out_of_stock", "discontinued"}
-THINGS = ("weight", "dimensions", "shipping", "shipping_weight", "requires_shipping", "carrier", "unit_price")
-"""What only something physical has; the protocol has a field for the last alone."""
 
 
 def read(fetch: Callable[[BinaryIO], Download], manifest: AcpManifest, state: str) -> Iterator[Listed]:
@@ -149,7 +148,7 @@ def _offer(product: Mapping[str, Any], variant: Mapping[str, Any], manifest: Acp
     said = variant.get("price")
     price: Mapping[str, Any] = said if isinstance(said, dict) else {}
     amount = price.get("amount")
-    why = thing(product) or thing(variant)
+    why = thing({name: value for name, value in product.items() if name != "variants"}) or thing(variant)
     if not why and (not isinstance(amount, int) or isinstance(amount, bool)):
         why = "the feed gives it no price"
     if not why and price.get("currency") != CURRENCY:
@@ -169,11 +168,14 @@ def _offer(product: Mapping[str, Any], variant: Mapping[str, Any], manifest: Acp
 
 def thing(item: Mapping[str, Any]) -> str:
     """What makes an item of a feed or a session something physical; "" when nothing does."""
-    signs = [name for name in THINGS if item.get(name) not in (None, False, "", 0, {}, [])]
+    if why := intangible.sign(item):
+        return why
+    # Two fields of the protocol's own that only things have: a price for a measure, and a state of wear.
+    if item.get("unit_price"):
+        return "something physical: it has a unit_price"
     condition = item.get("condition")
-    if isinstance(condition, list) and any(str(each) not in {"new", ""} for each in condition):
-        signs.append("condition")
-    return f"something physical, by its {signs[0]}: only what is delivered online is sold here" if signs else ""
+    used = isinstance(condition, list) and any(str(each) not in {"new", ""} for each in condition)
+    return "something physical: it has a condition" if used else ""
 
 
 def _price(amount: int, manifest: AcpManifest, ident: str) -> dict[str, Any]:

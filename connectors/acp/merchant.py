@@ -28,6 +28,7 @@ from connectors.contract import (
     NotFound,
     Outcome,
     Pending,
+    Physical,
     Problem,
     Quote,
     Rejected,
@@ -69,7 +70,7 @@ class AcpMerchant(MerchantConnector):
         if session.standing != "payable":
             raise Rejected(session.status, words=sessions.words(session, buyer.language), field=sessions.field(session))
         if why := sessions.physical(session):
-            raise Rejected(f"physical: {why}", words=sessions.WORDS["physical"])
+            raise Physical(why, words=sessions.WORDS["physical"])
         return self._price(session, offer_id)
 
     def fulfil(self, quote: Quote, key: str, po_number: str, max_gross_cents: int) -> Outcome:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from connectors import intangible
 from connectors.acp.feed import thing
 from connectors.contract import ContractBroken, Quote, Words
 from connectors.http import Answer
@@ -46,10 +47,7 @@ WORDS: Mapping[str, Words] = {
         "fr": "Le marchand a changé son prix entre-temps. Rien n’est facturé ; redemandez son prix.",
         "en": "The merchant changed its price meanwhile. Nothing is charged; ask for its price again.",
     },
-    "physical": {
-        "fr": "Le marchand voudrait expédier quelque chose ; seul ce qui est livré en ligne s’achète ici.",
-        "en": "The merchant would ship something; only what is delivered online is bought here.",
-    },
+    "physical": intangible.WORDS,
 }
 APPROVAL: Words = {"fr": "En attente de l’accord du marchand", "en": "Waiting for the merchant’s approval"}
 NOT_FOR_SALE: Words = {

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from connectors.contract import Input, InputType
 from connectors.declared.paths import Place
 from connectors.declared.templates import TemplateError, names
+from connectors.intangible import asks_for_address
 from connectors.manifest import Manifest, Table
 
 BUYER = frozenset({"buyer.company", "buyer.language", "buyer.cost_centre", "buyer.licence"})
@@ -66,6 +67,12 @@ class InputTable(Table):
     def _choice_has_choices(self) -> InputTable:
         if (self.type == "choice") != bool(self.choices):
             raise ValueError("choices are given for an input of type choice, and only there")
+        return self
+
+    @model_validator(mode="after")
+    def _ships_nothing(self) -> InputTable:
+        if asks_for_address(self.as_contract(suggest=False)):
+            raise ValueError(f"{self.name} asks where to ship something: only what is delivered online is sold here")
         return self
 
     def as_contract(self, *, suggest: bool) -> Input:

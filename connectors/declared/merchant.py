@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, NoReturn, cast
 from urllib.parse import urljoin, urlsplit
 
+from connectors import intangible
 from connectors.contract import (
     AuthFailed,
     BookLine,
@@ -24,6 +25,7 @@ from connectors.contract import (
     NotOffered,
     Offer,
     Outcome,
+    Physical,
     Problem,
     Quote,
     Rejected,
@@ -109,7 +111,7 @@ class DeclaredMerchant(Speaker):
             return NotFound()
         content = self.read("lookup", success(answer), {"key": key})
         if not asked.items:
-            return self._known(self._order_in(content, asked), key, asked)
+            return intangible.bought(self._known(self._order_in(content, asked), key, asked), content)
         # What stands in a list is mostly bare, whatever a single order is wrapped in.
         found = [find(item, asked.at or "") for item in items(content, asked.items)]
         ours = [item for item in found if not asked.key or text(item, asked.key) == key]
@@ -196,9 +198,11 @@ class DeclaredMerchant(Speaker):
         typed = {f"input.{each.name}": inputs.get(each.name, "") for each in self.manifest.input}
         return {**typed, "offer.id": offer_id}
 
-    def _offer(self, item: Any) -> Offer:
+    def _offer(self, item: Any) -> Offer | Unfit:
         places = self.manifest.listing.map
         ident = str(need(item, reading.path(places, "id")))
+        if why := intangible.sign(item):
+            return Unfit(ident[:LONGEST_ID], why)
         return Offer(
             id=ident, title=words(item, places.get("title", "")), summary=words(item, places.get("summary", "")),
             category=text(item, reading.path(places, "category")), delay=words(item, places.get("delay", "=")),
@@ -210,6 +214,7 @@ class DeclaredMerchant(Speaker):
 
     def _quote(self, content: Any, asked: QuoteRequest, offer_id: str) -> Quote:
         places = asked.map
+        intangible.require(content)
         ends = reading.instant(content, reading.path(places, "expires_at")) if "expires_at" in places else None
         return Quote(
             ref=str(need(content, reading.path(places, "ref"))) if "ref" in places else offer_id,
@@ -229,7 +234,9 @@ class DeclaredMerchant(Speaker):
         if answer.status not in {200, 201, 202}:
             return Unknown(answer.summary, answer.retry_after_s)
         try:
-            return self._read(self._order_in(self.read(step, answer.json(), values), asked), agreed_cents)
+            content = answer.json()
+            found = self._read(self._order_in(self.read(step, content, values), asked), agreed_cents)
+            return intangible.bought(found, content)
         except ContractBroken as error:
             return Unknown(f"the answer cannot be read: {error.detail}"[:LONGEST_REASON])
 
@@ -249,6 +256,8 @@ class DeclaredMerchant(Speaker):
             return NotDone(
                 "price_changed", {}, self._quote(need(answer.json(), where), self.manifest.quote, quote.offer_id)
             )
+        except Physical as error:
+            return intangible.refused(error)
         except ContractBroken as error:
             return Unknown(f"status {answer.status}: {error.detail}"[:LONGEST_REASON])
 

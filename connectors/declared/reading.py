@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from urllib.parse import urljoin
 
+from connectors import intangible
 from connectors.contract import (
     DELIVERED,
     Access,
@@ -110,7 +111,7 @@ def instant(content: Any, where: str) -> datetime:
 
 
 def outcome(item: Any, order: OrderTable, amounts: Amounts, agreed_cents: int | None, base_url: str) -> Outcome:
-    """What an order says.
+    """What an order says; one that is shipped after all is a person's to decide.
 
     Args:
         agreed_cents: the price that was confirmed, for a merchant that does not repeat it.
@@ -118,6 +119,10 @@ def outcome(item: Any, order: OrderTable, amounts: Amounts, agreed_cents: int | 
     Raises:
         ContractBroken: it cannot be read, which is a doubt about the order and never a no.
     """
+    return intangible.bought(_standing(item, order, amounts, agreed_cents, base_url), item)
+
+
+def _standing(item: Any, order: OrderTable, amounts: Amounts, agreed_cents: int | None, base_url: str) -> Outcome:
     said = text(item, order.state) if order.state else ""
     meaning = order.states.get(said) if order.state else "done"
     ref = text(item, order.ref) if order.ref else ""

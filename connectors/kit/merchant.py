@@ -78,7 +78,7 @@ class ReplayingMerchant:
             self.valid: set[str] = set()
             self.fault: tuple[Fault, str] | None = None
             self.changed = False
-            self.confused = ""
+            self.confused = self.ships = ""
             self.released = threading.Event()
             self._asked: Counter[str] = Counter()
             self.conflicts = 0
@@ -185,7 +185,9 @@ class ReplayingMerchant:
         elif answer.text is not None:
             body, media_type = str(fill(answer.text, values)).encode(), "text/plain"
         else:
-            body, media_type = json.dumps(fill(answer.content, values), ensure_ascii=False).encode(), "application/json"
+            content = fill(answer.content, values)
+            said = shipped(content) if exchange.family == self.ships else content
+            body, media_type = json.dumps(said, ensure_ascii=False).encode(), "application/json"
         return answer.status, {"Content-Type": media_type, **headers}, body
 
     def _is_signed(self, asked: Asked) -> bool:
@@ -202,6 +204,13 @@ class ReplayingMerchant:
     def _answer_elsewhere(self, handler: BaseHTTPRequestHandler) -> None:
         self.elsewhere.append(_asked(handler))
         _send(handler, Received(self.elsewhere[-1]), 200, {"Content-Type": "application/json"}, b"{}")
+
+
+def shipped(content: Any) -> Any:
+    """The same answer of a merchant that ships whatever it is about."""
+    if isinstance(content, dict):
+        return {**{name: shipped(value) for name, value in content.items()}, "requires_shipping": True}
+    return [shipped(each) for each in content] if isinstance(content, list) else content
 
 
 def _asked(handler: BaseHTTPRequestHandler) -> Asked:

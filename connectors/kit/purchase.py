@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 from datetime import UTC, datetime, timedelta
+from typing import BinaryIO
 
-from connectors.contract import Document, Done, NotDone, Offer, Pending, Quote
+from connectors import documents
+from connectors.contract import ContractBroken, Document, Done, NotDone, Offer, Pending, Quote
 from connectors.kit.bronze import price_fault, type_fault
 from connectors.kit.checks import check, fail, skip
 from connectors.kit.stage import KEY, OTHER_KEY, PO_NUMBER, Stage, attempt, listed, order, quoted
 from connectors.kit.tour import look_around, slow_order, tour
 
-MAGIC = {
-    "application/pdf": b"%PDF-",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": b"PK\x03\x04",
-    "application/epub+zip": b"PK\x03\x04",
-}
 LONGEST_VALIDITY = timedelta(days=60)
 
 
@@ -172,13 +169,22 @@ def _document(stage: Stage) -> None:
     connector.fetch(delivery, buffer)
     body = buffer.getvalue()
     digest = hashlib.sha256(body).hexdigest()
-    magic = MAGIC.get(delivery.media_type)
-    if magic is None or not body.startswith(magic) or (delivery.sha256 and delivery.sha256 != digest):
+    fault = _document_fault(delivery.media_type, buffer)
+    if fault or (delivery.sha256 and delivery.sha256 != digest):
+        said_of_it = f"{body[:8]!r} {digest} {fault}"
         fail(
-            f"annoncé {delivery.media_type} {delivery.sha256}, reçu {body[:8]!r} {digest}", f"announced {delivery.media_type} {delivery.sha256}, came {body[:8]!r} {digest}",
+            f"annoncé {delivery.media_type} {delivery.sha256}, reçu {said_of_it}", f"announced {delivery.media_type} {delivery.sha256}, came {said_of_it}",
             "Donnez le vrai document dans fixtures/, et où lire son type dans [order] delivery.",
             "Give the real document in fixtures/, and where its type stands in [order] delivery.",
         )  # fmt: skip
+
+
+def _document_fault(media_type: str, file: BinaryIO) -> str:
+    try:
+        documents.check(media_type, file)
+    except ContractBroken as error:
+        return error.detail
+    return ""
 
 
 @check(

@@ -9,6 +9,7 @@ from connectors.contract import AuthFailed, ConnectorError, ContractBroken, Prob
 from connectors.http import Answer
 
 WAIT = {429, 502, 503, 504}
+MOST_DIGITS, LONGEST_NUMBER = 18, 100
 
 
 def success(answer: Answer) -> Any:
@@ -30,9 +31,13 @@ def require_success(answer: Answer) -> None:
 def whole(text: Any, factor: int = 100) -> int:
     """A decimal number times a factor, like 12.50 in cents. Raises `ContractBroken` for what is not whole then."""
     try:
-        value = Decimal(str(text)) * factor
-    except InvalidOperation:
-        raise ContractBroken(f"not an amount: {text!r}"[:100]) from None
+        value = Decimal(str(text)[:LONGEST_NUMBER])
+    except (InvalidOperation, ValueError):
+        raise ContractBroken(f"not an amount: {str(text)[:60]!r}") from None
+    # 1e400 is a number too, and 1e999999 one that takes a machine to write down.
+    if value.is_finite() and value.adjusted() > MOST_DIGITS:
+        raise ContractBroken(f"an amount beyond measure: {str(text)[:60]!r}")
+    value *= factor
     if not value.is_finite() or value != value.to_integral_value():
         raise ContractBroken(f"an amount with too many decimals: {text!r}"[:100])
     return int(value)

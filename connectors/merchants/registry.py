@@ -23,10 +23,11 @@ from connectors.apart.process import Code
 from connectors.contract import Context, MerchantConnector, Words
 from connectors.declared.manifest import DeclaredManifest
 from connectors.declared.merchant import DeclaredMerchant
-from connectors.http import GuardedClient, Network, Timeouts, is_this_machine
+from connectors.http import GuardedClient, Network, Timeouts
 from connectors.manifest import Manifest, ManifestError, protocol_of, read_manifest, tables_of
 from connectors.merchants.code import code_of
 from connectors.merchants.packages import folder_of_package
+from connectors.merchants.reach import private_among, way_to
 from connectors.merchants.trust import Level, Trust, require
 from connectors.opds.manifest import OpdsManifest
 from connectors.opds.merchant import OpdsMerchant
@@ -184,25 +185,23 @@ def load_merchant(
         listed = ", ".join(missing)
         raise ConnectorBroken(connector, {"fr": f"il manque secrets : {listed}", "en": f"missing secrets: {listed}"})
     base = (base_url or manifest.network.base_url).rstrip("/")
-    hosts, sandbox = _way_to(manifest, base)
+    hosts, sandbox = way_to(manifest, base)
     manifest = manifest.model_copy(update={"sandbox": sandbox})
+    strangers = private_among([host for host in hosts if not base_url or host != urlsplit(base).netloc], network)
+    if strangers:
+        raise ConnectorBroken(
+            connector,
+            {
+                "fr": f"son manifeste mène dans un réseau privé ({strangers}) : nommez-le par base_url ou [network] private_hosts",
+                "en": f"its manifest leads into a private network ({strangers}): name it by base_url or [network] private_hosts",
+            },
+        )
     limits = Timeouts(**manifest.network.timeout)
     http = GuardedClient(hosts, network, limits, manifest.network.max_body)
     context = Context(
         key=key, base_url=base, secrets=dict(secrets), http=http, manifest=manifest.model_dump(by_alias=True)
     )
     return LoadedMerchant(manifest, made(context))
-
-
-def _way_to(manifest: Manifest, base_url: str) -> tuple[list[str], bool]:
-    """Which hosts are contacted when the interface is there, and whether what is sold there is a demonstration."""
-    host = urlsplit(base_url).netloc
-    if host in manifest.network.hosts:
-        return manifest.network.hosts, manifest.sandbox
-    if host in manifest.network.sandbox_hosts:
-        return manifest.network.sandbox_hosts, True
-    # Elsewhere there is a gateway of the company's or, on this machine, nobody but a simulator.
-    return [host], manifest.sandbox or is_this_machine(urlsplit(base_url).hostname or "")
 
 
 def _require_site(connector: str, site: Path | None) -> Path:

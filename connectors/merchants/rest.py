@@ -12,6 +12,7 @@ from decimal import InvalidOperation
 from typing import Any, BinaryIO, ClassVar
 from urllib.parse import urlsplit
 
+from connectors import intangible
 from connectors.contract import (
     Access,
     AuthFailed,
@@ -33,18 +34,21 @@ from connectors.contract import (
     Offer,
     Outcome,
     Pending,
+    Physical,
     Problem,
     Quote,
     QuoteLine,
     Rejected,
     Suggestion,
     Unavailable,
+    Unfit,
     Unknown,
 )
 from connectors.http import Answer, Download
 from connectors.merchants.answers import decimal_text, problem, success, whole
 
 MOST_PAGES = 10_000
+LONGEST_ID = 64
 
 
 class RestMerchant(MerchantConnector):
@@ -64,8 +68,7 @@ class RestMerchant(MerchantConnector):
         while after not in seen and len(seen) < MOST_PAGES:
             seen.add(after)
             content = self._read("/catalogue", params={"after": after} if after else None)
-            for item in _need(content, "offers", list):
-                yield self._offer(item)
+            yield from map(self._listed, _need(content, "offers", list))
             if not content.get("next"):
                 return
             after = str(content["next"])
@@ -143,6 +146,17 @@ class RestMerchant(MerchantConnector):
 
     # --- Reading answers --------------------------------------------------------------------------
 
+    def _listed(self, item: Any) -> Offer | Unfit:
+        """An offer, or why it is none: one that cannot be read takes no other with it."""
+        try:
+            if not isinstance(item["id"], str | int):
+                raise ContractBroken(f"its id is none: {item['id']!r}"[:100])
+            why = intangible.sign(item)
+            return Unfit(str(item["id"])[:LONGEST_ID], why) if why else self._offer(item)
+        except (ContractBroken, LookupError, TypeError, ArithmeticError, ValueError, AttributeError) as error:
+            ident = item.get("id", "?") if isinstance(item, dict) else "?"
+            return Unfit(str(ident)[:LONGEST_ID], f"{type(error).__name__}: {error}"[:300])
+
     def _offer(self, item: Mapping[str, Any]) -> Offer:
         return Offer(
             id=str(item["id"]), title=item["title"], summary=item["summary"], category=str(item["category"]),
@@ -182,6 +196,9 @@ class RestMerchant(MerchantConnector):
             return Unknown(f"the answer cannot be read: {type(error).__name__}: {error}"[:300])
 
     def _read_order(self, item: Mapping[str, Any]) -> Outcome:
+        return intangible.bought(self._standing(item), item)
+
+    def _standing(self, item: Mapping[str, Any]) -> Outcome:
         state, ref = item["state"], str(item["order"])
         if state == "delivered":
             return Done(self.delivery(item["delivery"]), whole(item["price"]["gross"]), ref)
@@ -233,12 +250,15 @@ def _conflict(answer: Answer) -> Outcome:
         content = answer.json()
         if content["error"]["code"] == "price_changed":
             return NotDone("price_changed", {}, _quote(content["quote"]))
+    except Physical as error:
+        return intangible.refused(error)
     except (ContractBroken, KeyError, TypeError) as error:
         return Unknown(f"status 409: {error}")
     return Unknown(f"status 409: {content['error']}", answer.retry_after_s)
 
 
 def _quote(content: Any) -> Quote:
+    intangible.require(content)
     try:
         lines = tuple(
             QuoteLine(str(line["description"]), whole(line["net"]), whole(line["vat_rate"]), whole(line["vat"]))

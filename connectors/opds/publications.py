@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from connectors import intangible
 from connectors.contract import ContractBroken, Input, Offer, Removed, Unfit
 from connectors.opds import links
 from connectors.opds.links import Way, Ways
@@ -72,7 +73,9 @@ def thing(publication: Mapping[str, Any]) -> str:
     signs += ["bookFormat"] if bound in BOUND else []
     for link in links.links_of(publication):
         signs += [name for name in THINGS[4:] if links.properties(link).get(name) not in (None, False, "", 0, {}, [])]
-    return f"something physical, by its {signs[0]}: only what is delivered online is sold here" if signs else ""
+    if signs:
+        return f"something physical, by its {signs[0]}: only what is delivered online is sold here"
+    return intangible.sign(publication)
 
 
 def category_of(metadata: Mapping[str, Any], manifest: OpdsManifest) -> str:

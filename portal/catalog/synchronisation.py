@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from connectors.contract import ConnectorError, ContractBroken, Listed, Offer, Removed, State, Unfit
+from connectors.intangible import asks_for_address
 from connectors.merchants.registry import LoadedMerchant
 from connectors.terms import term_fault
 from portal import clock, logs
@@ -210,6 +211,8 @@ def _fault_of(given: Offer | Unfit) -> str:
         check_sum(offer.net_cents, offer.vat_rate_bp, offer.vat_cents, offer.gross_cents)
     except (ContractBroken, SumMismatch) as error:
         return str(error)
+    if asked := next(filter(asks_for_address, offer.inputs), None):
+        return f"it asks where to ship something ({asked.name}): only what is delivered online is sold here"
     if not NAME.fullmatch(offer.id) or not NAME.fullmatch(offer.category):
         return "an offer's id and category are made of letters, digits, dots, dashes and underscores"
     if not (offer.title.get("fr") and offer.summary.get("fr")):

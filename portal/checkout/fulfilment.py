@@ -13,6 +13,7 @@ from typing import TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from connectors import documents
 from connectors.contract import (
     AuthFailed,
     ConnectorError,
@@ -23,15 +24,17 @@ from connectors.contract import (
     NotFound,
     Outcome,
     Pending,
+    Physical,
     Rejected,
     Unavailable,
     Unknown,
 )
+from connectors.intangible import told
 from connectors.merchants.registry import LoadedMerchant
 from portal import clock, logs, outbox
 from portal.billing import charges
 from portal.catalog.merchants import checked
-from portal.checkout import orders, outcomes, packs, terms
+from portal.checkout import companies, orders, outcomes, packs, terms
 from portal.checkout.orders import DeliveryRow, Order
 from portal.checkout.quotes import check_quote, keep_quote, require_pack
 from portal.checkout.steps import Ended, Means, Wait, doubt, fail
@@ -43,6 +46,7 @@ log = logs.get(__name__)
 
 DEADLINES = {"fulfilling": timedelta(hours=1), "preparing": timedelta(hours=72)}
 """How long, counted from the moment the merchant was asked, before an unknown outcome is a dispute."""
+CAUSES = {"": "merchant_unclear", "physical": "merchant_ships", "other_subject": "merchant_other_subject"}
 DISK_DEADLINE = timedelta(hours=72)
 """What our own disk has no room for is in no doubt: an administrator has time to make some."""
 
@@ -125,7 +129,7 @@ def _delivered(session: Session, order: Order, stored: Stored | None, lease: Lea
     row = _delivery_row(order, stored)
     session.add(row)
     order.ends_at = terms.final_end(order, outcomes.from_json(order.outcome or {}).delivery)
-    orders.move(session, order, "delivered", {"sha256": row.sha256})
+    orders.move(session, order, "delivered", {"sha256": row.sha256, "active": row.content.get("active", [])})
     packs.use(session, order.number)
     if order.units:
         packs.open_pack(session, order, outcomes.licence_of(order.outcome or {}))
@@ -159,7 +163,8 @@ def _answer(ask: Callable[[], Answer], *, first: bool = False) -> Answer | NotDo
         answer = checked(ask())
         if isinstance(answer, Done):
             outcomes.require_usable(answer)
-        return answer
+        shipped = told(answer) if isinstance(answer, Done | Pending) else None
+        return shipped if isinstance(shipped, Unknown) else answer
     except Unavailable as error:
         if first:
             return NotDone("merchant_unavailable")
@@ -183,9 +188,11 @@ def _record(
     with means.database.transaction() as session:
         outbox.renew(session, lease)
         order = orders.by_number(session, order.number)
-        evidence = outcomes.evidence_of(outcome)
         if isinstance(outcome, Done):
             order.merchant_ref = outcome.order_ref or order.merchant_ref
+            outcome = companies.same(outcome, order.inputs, order.offer.fields, order.seller["siren"])
+        evidence = outcomes.evidence_of(outcome)
+        if isinstance(outcome, Done):
             if outcome.charged_cents != order.gross_cents:
                 doubt(session, order, "merchant_other_price", evidence)
                 return None
@@ -231,9 +238,10 @@ def _refuse(session: Session, order: Order, outcome: NotDone) -> None:
             check_quote(outcome.new_quote)
             pack_id = order.quote.pack_id
             require_pack(outcome.new_quote, pack_id)
+            companies.require_same(order.inputs, order.offer.fields, outcome.new_quote.subject, order.seller["siren"])
             new = keep_quote(session, order.account_id, order.offer_id, order.inputs, outcome.new_quote, pack_id)
             order.next_token = new.token
-        except ContractBroken as error:
+        except (ContractBroken, Physical) as error:
             log.error("quote_refused", merchant=order.merchant, detail=str(error))
     fail(session, order, reason, outcomes.evidence_of(outcome))
 
@@ -241,7 +249,7 @@ def _refuse(session: Session, order: Order, outcome: NotDone) -> None:
 def _undecided(session: Session, order: Order, outcome: Unknown | NotFound) -> Wait | None:
     detail = outcome.detail if isinstance(outcome, Unknown) else "the merchant does not know this order"
     if isinstance(outcome, Unknown) and outcome.needs_admin:
-        doubt(session, order, "merchant_unclear", {"detail": detail[:500]})
+        doubt(session, order, CAUSES[outcome.cause], {"detail": detail[:500]})
         return None
     if _is_late(order, DEADLINES[order.state]):
         doubt(session, order, "merchant_silent", {"detail": detail[:500]})
@@ -267,9 +275,11 @@ def _is_late(order: Order, deadline: timedelta) -> bool:
 
 def _delivery_row(order: Order, stored: Stored | None) -> DeliveryRow:
     content = dict((order.outcome or {})["delivery"])
+    if stored and stored.active:
+        content["active"] = list(stored.active)
     return DeliveryRow(
         order_id=order.id, kind=content["kind"], media_type=content.get("media_type", ""),
-        filename=content.get("filename", ""), storage_name=stored.name if stored else "",
+        filename=documents.safe_name(content["filename"], content["media_type"]) if stored else "", storage_name=stored.name if stored else "",
         size=stored.size if stored else 0, sha256=stored.sha256 if stored else "", content=content,
         delivered_at=clock.now(),
     )  # fmt: skip

@@ -132,6 +132,11 @@ class DeliveryRow(Base):
 
     order: Mapped[Order] = relationship(back_populates="deliveries")
 
+    @property
+    def opens_here(self) -> bool:
+        """Whether the browser may show it: a PDF in which nothing acts by itself."""
+        return self.media_type == "application/pdf" and not self.content.get("active")
+
 
 def new_number() -> str:
     """An order number people can read out: `G-` and ten random letters and digits (50 bits)."""

@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from connectors import contract
-from portal import clock, logs
+from connectors import contract, intangible
+from portal import audit, clock, logs
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
+from portal.checkout import companies
 from portal.checkout.inputs import InvalidInputs, clean_inputs
 from portal.database import Base, Database, UtcDateTime
 from portal.money import SumMismatch, check_sum
@@ -100,15 +101,19 @@ def ask_quote(
 
     Raises:
         InvalidInputs: what was typed is wrong, or the merchant says that it designates nothing.
-        Refused: `merchant_gone`, `merchant_unavailable` or `merchant_broken`; nothing was bought.
+        Refused: `merchant_gone`, `merchant_unavailable`, `merchant_broken` or `physical`; nothing was bought.
     """
     inputs = clean_inputs(offer.fields, typed)
-    connector = merchants.connector(offer.merchant)
+    merchant = merchants.merchant(offer.merchant)
     try:
         with asking(offer.merchant):
-            quote = connector.quote(offer.offer, inputs, buyer)
+            quote = merchant.connector.quote(offer.offer, inputs, buyer)
         check_quote(quote)
         require_pack(quote, pack_id)
+        companies.require_same(inputs, offer.fields, quote.subject, merchant.manifest.merchant.siren)
+    except contract.Physical as error:
+        _tell_admins(database, account_id, offer, error.detail)
+        raise Refused("physical", merchant=offer.merchant_name) from error
     except contract.Rejected as error:
         raise _rejection(error, offer) from error
     except (contract.Unavailable, contract.UnknownOutcome) as error:
@@ -121,9 +126,19 @@ def ask_quote(
         return keep_quote(session, account_id, offer.id, inputs, quote, pack_id)
 
 
+def _tell_admins(database: Database, account_id: int, offer: OfferRow, why: str) -> None:
+    log.error("physical_refused", merchant=offer.merchant, offer=offer.offer, detail=why)
+    with database.transaction() as session:
+        # One line a day tells as much as one for each click.
+        said = {"merchant": offer.merchant, "why": why[:500]}
+        if not audit.is_recent(session, "physical_refused", offer.slug, said, timedelta(days=1)):
+            audit.record(session, f"account {account_id}", "physical_refused", offer.slug, after=said)
+
+
 def check_quote(given: contract.Quote) -> None:
-    """Check a quote's parts and add it up again, total and lines. Raises `ContractBroken`."""
+    """Check a quote's parts and add it up again, total and lines. Raises `ContractBroken`, `Physical`."""
     quote = checked(given)
+    intangible.priced(quote)
     try:
         check_sum(quote.net_cents, quote.vat_rate_bp, quote.vat_cents, quote.gross_cents)
     except SumMismatch as error:

@@ -11,21 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from connectors import documents
 from connectors.contract import ContractBroken, Document
 from connectors.http import Download
 from portal import clock
-
-MAGIC = {
-    "application/pdf": b"%PDF-",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": b"PK\x03\x04",
-    # A ZIP whose first file says so, uncompressed (EPUB 3.3, OCF 4.3); some archivers give it another header.
-    "application/epub+zip": b"PK\x03\x04",
-}
-EXTENSIONS = {
-    "application/pdf": ".pdf",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
-    "application/epub+zip": ".epub",
-}
 
 INCOMING = "incoming-"
 LONGEST_FETCH_S = 3600
@@ -36,11 +25,12 @@ PROBE_SIZE = 1_000_000
 
 @dataclass(frozen=True)
 class Stored:
-    """A document that is safely on disk: size in bytes, SHA-256 in hexadecimal."""
+    """A document that is safely on disk: size in bytes, SHA-256 in hexadecimal, and what in it would act by itself."""
 
     name: str
     size: int
     sha256: str
+    active: tuple[str, ...] = ()
 
 
 class Storage:
@@ -55,23 +45,22 @@ class Storage:
         Raises:
             ContractBroken: an unknown kind of document, other bytes than announced, or another hash.
         """
-        if document.media_type not in MAGIC:
-            raise ContractBroken(f"documents of type {document.media_type!r} are not accepted")
+        ending = documents.kind_of(document.media_type).ending
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=INCOMING)
         try:
             with os.fdopen(handle, "w+b") as file:
                 download = fetch(file)
                 file.flush()
-                _check(document, download, file)
+                active = _check(document, download, file)
                 os.fsync(file.fileno())
-            name = f"{secrets.token_hex(16)}{EXTENSIONS[document.media_type]}"
+            name = f"{secrets.token_hex(16)}{ending}"
             Path(temporary).rename(self.folder / name)
             _sync_folder(self.folder)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        return Stored(name, download.size, download.sha256)
+        return Stored(name, download.size, download.sha256, active)
 
     def drop(self, stored: Stored) -> None:
         """Away with a document that was certainly not recorded; it will be fetched again."""
@@ -97,13 +86,11 @@ class Storage:
         return self.folder / name
 
 
-def _check(document: Document, download: Download, file: BinaryIO) -> None:
-    file.seek(0)
-    start = file.read(16)
-    if not start.startswith(MAGIC[document.media_type]):
-        raise ContractBroken(f"the bytes are not {document.media_type}: they begin with {start!r}")
+def _check(document: Document, download: Download, file: BinaryIO) -> tuple[str, ...]:
+    active = documents.check(document.media_type, file)
     if document.sha256 and document.sha256 != download.sha256:
         raise ContractBroken(f"the document's hash is {download.sha256}, the merchant announced {document.sha256}")
+    return active
 
 
 def _sync_folder(folder: Path) -> None:

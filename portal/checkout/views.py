@@ -25,6 +25,8 @@ PATIENCE_S = 4.0
 """How long the second click waits for the delivery before it shows where the order stands."""
 # A PDF is shown by the browser's own viewer, which a stricter policy would block; nothing else is shown inline.
 DOCUMENT_POLICY = "frame-ancestors 'self'"
+# Whatever else a browser makes of bytes, it makes it without scripts and without our address.
+FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 
 def register(app: Flask, _installation: Installation) -> None:
@@ -128,17 +130,17 @@ def purchase(number: str) -> ResponseReturnValue:
 
 @checkout.get("/purchases/<number>/document")
 def document(number: str) -> ResponseReturnValue:
-    """A delivered document: a PDF opens, anything else downloads."""
+    """A delivered document: a PDF in which nothing acts by itself opens, anything else downloads."""
     order = _own_order(number)
     delivered = next((row for row in order.deliveries if row.storage_name), None)
     if delivered is None:
         abort(404)
     path = installation().storage.path(delivered.storage_name)
-    inline = delivered.media_type == "application/pdf" and "download" not in request.args
+    inline = delivered.opens_here and "download" not in request.args
     response: Response = send_file(
         path, mimetype=delivered.media_type, as_attachment=not inline, download_name=delivered.filename
     )
-    response.headers["Content-Security-Policy"] = DOCUMENT_POLICY
+    response.headers["Content-Security-Policy"] = DOCUMENT_POLICY if inline else FILE_POLICY
     response.headers["Cache-Control"] = "private, no-store"
     return response
 

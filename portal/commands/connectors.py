@@ -192,7 +192,9 @@ def record(name: str, yes: bool) -> None:
     if not yes:
         click.confirm(say("The merchant takes the orders of the story as real ones. Go on?"), abort=True)
     ca_file = configuration.network.ca_file
-    network = Network(configuration.network.proxy, str(configuration.path(ca_file)) if ca_file else "")
+    private = tuple(configuration.network.private_hosts)
+    trusted = str(configuration.path(ca_file)) if ca_file else ""
+    network = Network(configuration.network.proxy, trusted, private_hosts=private)
     secrets = {key: value.get_secret_value() for key, value in section.secrets.items()}
     try:
         name = configuration.connector(section)

@@ -56,7 +56,7 @@ class Seller:
 
 
 def merchants(**sellers):
-    manifest = SimpleNamespace(merchant=SimpleNamespace(name="Marchand"), sandbox=False)
+    manifest = SimpleNamespace(merchant=SimpleNamespace(name="Marchand", siren=""), sandbox=False)
     return Merchants({key: SimpleNamespace(manifest=manifest, connector=seller) for key, seller in sellers.items()})
 
 

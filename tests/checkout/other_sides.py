@@ -27,7 +27,7 @@ from connectors.http import Download
 from portal import clock
 
 WORDS = {"fr": "Refusé.", "en": "Refused."}
-PDF = b"%PDF-1.7 what was bought"
+PDF = b"%PDF-1.7 what was bought\n%%EOF\n"
 LIST_LAG = timedelta(minutes=10)
 
 ANYWHERE = ("lost_before", "lost_after", "stall_before", "stall_after", "crash_before", "crash_after")

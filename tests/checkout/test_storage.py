@@ -10,7 +10,7 @@ from connectors.contract import ContractBroken, Document, UnknownOutcome
 from connectors.http import Download
 from portal.checkout.storage import Storage
 
-PDF = b"%PDF-1.7 content"
+PDF = b"%PDF-1.7 content\n%%EOF\n"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 

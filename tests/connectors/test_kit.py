@@ -121,6 +121,8 @@ BREAKS: list[tuple[str, str, Break, str]] = [
     ("offers.many", "0 offers", code("def list_offers(self, state=''):\n    found = list(super().list_offers())\n    return iter(found if len(found) < 2_000 else [])"), "gold"),
     ("fault.every", "something else", code("def quote(self, *asked):\n    try:\n        return super().quote(*asked)\n    except ContractBroken as error:\n        if 'nothing at' in error.detail:\n            raise Rejected('?')\n        raise"), "gold"),
     ("words.both", "rain.title", edit("connector.toml", ('title = {fr = "name.fr", en = "name.en"}', 'title = "name.fr"')), "gold"),
+    ("physical.refused", "quote: Quote", code("def quote(self, *asked):\n    try:\n        return super().quote(*asked)\n    except Physical:\n        return Quote('q', 300, 2000, 60, 360, 'EUR', datetime.now(UTC) + timedelta(minutes=9))", "from datetime import UTC, timedelta\n"), "silver"),
+    ("physical.refused", "fulfil: Unknown", code("def fulfil(self, *asked):\n    found = super().fulfil(*asked)\n    return Unknown('?') if isinstance(found, Unknown) and found.cause else found"), "silver"),
     ("readme.whole", "api_key", edit("README.md", ("api_key", "key")), "gold"),
 ]  # fmt: skip
 
@@ -280,6 +282,6 @@ def test_pytest_takes_it_as_a_plugin_in_one_line(made):
     ]
     done = subprocess.run(command, cwd=made.parent, env={**os.environ, "PYTHONPATH": str(SHIPPED.parent.parent)}, capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 1, done.stderr
-    assert "1 failed, 34 passed, 3 skipped" in done.stdout
+    assert "1 failed, 35 passed, 3 skipped" in done.stdout
     assert "README.md lacks api_key" in done.stdout
     assert "the connector lists everything each time" in done.stdout

@@ -13,7 +13,7 @@ from connectors.contract import Buyer, Data, Done, NotFound, Rejected, Unknown
 from connectors.http import Network
 from connectors.kit import gold, prove
 from connectors.kit.skeleton import make_skeleton
-from connectors.merchants import registry
+from connectors.merchants import reach, registry
 from connectors.merchants.registry import ConnectorBroken, LoadedMerchant, load_merchant, read_folder
 from tests.connectors.declared_shop import MANIFEST, Shop, folder_of
 
@@ -200,6 +200,6 @@ def test_only_who_sells_nothing_under_vat_has_no_number(made):
 def test_a_host_of_the_manifest_is_never_a_demonstration_for_its_address(made):
     edit(made / "connector.toml", ("sandbox = true", "sandbox = false"))
     manifest = read_folder(made)[0]
-    assert registry._way_to(manifest, "https://api.essai.example/v3") == (["api.essai.example"], False)
-    assert registry._way_to(manifest, "https://elsewhere.example") == (["elsewhere.example"], False)
-    assert registry._way_to(manifest, "http://[::1]:8080/x") == (["[::1]:8080"], True)
+    assert reach.way_to(manifest, "https://api.essai.example/v3") == (["api.essai.example"], False)
+    assert reach.way_to(manifest, "https://elsewhere.example") == (["elsewhere.example"], False)
+    assert reach.way_to(manifest, "http://[::1]:8080/x") == (["[::1]:8080"], True)
