@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_datetime
 from babel.support import NullTranslations, Translations
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from connectors.terms import LASTING
 from portal import clock, logs
@@ -51,7 +51,7 @@ def remind(database: Database, zone: ZoneInfo, address: str, default: str) -> in
 def _due(session: Session) -> list[Order]:
     now = clock.now()
     query = (
-        select(Order).options(joinedload(Order.offer))
+        select(Order)
         .where(
             Order.ends_at > now, Order.ends_at <= now + BEFORE, Order.state == "delivered",
             Order.created_at <= now + BEFORE - SHORTEST, Order.reminded_at.is_(None), Order.pricing.in_(LASTING),
