@@ -27,7 +27,7 @@ PROGRAMS = re.compile(
 )
 BEGINNINGS = (b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"#!", b"\xd0\xcf\x11\xe0")
 """Programs of Windows, Linux, Java and macOS, scripts, and the old Office files that hold macros."""
-MARKUP = re.compile(rb"(?i)\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body|script|svg|meta)\b", re.DOTALL)
+MARKUP = re.compile(rb"(?i)<(!doctype\s+html|html|head|body|script|svg|meta)\b")
 MOST_ENTRIES, MOST_UNPACKED = 20_000, 2_000_000_000
 SMALL = 1_000_000
 LONGEST_END, LONGEST_INDEX = 66_000, 5_000_000
@@ -213,7 +213,7 @@ def _text(starts: tuple[str, ...] = (), ends: tuple[str, ...] = ()) -> Callable[
         file.seek(0)
         if head.startswith(BEGINNINGS) or head.startswith(b"%PDF-") or head.startswith(b"PK\x03\x04"):
             raise ContractBroken(f"the bytes are not text: they begin with {head[:16]!r}")
-        if MARKUP.match(head.removeprefix(codecs.BOM_UTF8)):
+        if MARKUP.match(_past_comments(head.removeprefix(codecs.BOM_UTF8))):
             raise ContractBroken("the bytes are a web page: a sign-in or error page, perhaps")
         first, last = "", ""
         for piece in _decoded(file):
@@ -225,6 +225,14 @@ def _text(starts: tuple[str, ...] = (), ends: tuple[str, ...] = ()) -> Callable[
         return ()
 
     return look_at
+
+
+def _past_comments(head: bytes) -> bytes:
+    """What a page begins with, after its white space and comments."""
+    head = head.lstrip()
+    while head.startswith(b"<!--"):
+        head = head.partition(b"-->")[2].lstrip()
+    return head
 
 
 def _decoded(file: BinaryIO) -> Iterator[str]:

@@ -11,6 +11,7 @@ import mmap
 import re
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 
 MEANING = {
     "JavaScript": "javascript", "Rendition": "javascript", "XFA": "javascript", "Launch": "launch",
@@ -19,6 +20,8 @@ MEANING = {
 }  # fmt: skip
 """What each name makes of a document: it runs, starts a program, holds files, plays, or tells others."""
 BUDGET, PIECE, LONGEST_NAME = 64_000_000, 1_000_000, 60
+MOST_STREAMS, LONGEST_DICTIONARY = 50_000, 1000
+MISLEADING = re.compile(rb"[()%]|obj")
 STREAM = re.compile(rb"stream(?:\r\n|\n|\r)")
 BEGINS_LIKE_OBJECTS = re.compile(rb"[\x00\t\n\x0c\r ]*(?:%|\d+[\x00\t\n\x0c\r ]+\d)")
 END_OF_NAME = rb"(?=[\x00\t\n\x0c\r ()<>\[\]{}/%]|$)"
@@ -38,19 +41,29 @@ OTHER_FILTERS = _any_of("ASCIIHexDecode", "ASCII85Decode", "LZWDecode", "RunLeng
 def look(content: mmap.mmap | bytes) -> tuple[str, ...]:
     """What acts by itself in a PDF: `javascript`, `launch`, `files`, `media`, `sends`, `sealed`; empty for almost all."""
     found = set(_acting(content))
-    said = sum(1 for _each in OBJECT_STREAM.finditer(content))
+    said = [mark.end() for mark in islice(OBJECT_STREAM.finditer(content), MOST_STREAMS)]
     if said or CROSS_REFERENCES.search(content):
         # Only here may objects be out of sight.
-        opened, whole = 0, not (ENCRYPTED.search(content) or OTHER_FILTERS.search(content))
-        left = BUDGET
-        for start in (mark.end() for mark in STREAM.finditer(content)):
+        whole = not (ENCRYPTED.search(content) or OTHER_FILTERS.search(content))
+        opened, left = set[int](), BUDGET
+        starts = [mark.end() for mark in islice(STREAM.finditer(content), MOST_STREAMS)]
+        for start in starts:
             means, used, complete = _within(content, start, left)
             found |= means
-            left, opened = left - used, opened + (used > 0)
-            whole = whole and complete
-        if not whole or opened < said:
+            left, whole = left - used, whole and complete
+            if used:
+                opened.add(start)
+        if not whole or len(starts) == MOST_STREAMS or any(_begins(content, at) not in opened for at in said):
             found.add("sealed")
     return tuple(sorted(found))
+
+
+def _begins(content: mmap.mmap | bytes, at: int) -> int:
+    """Where the bytes of the object stream begin whose dictionary says so; -1 when it is written to mislead."""
+    rest = content[at : at + LONGEST_DICTIONARY]
+    mark = STREAM.search(rest)
+    # Its dictionary holds names and numbers alone (7.5.7): a text in it could look like another stream's beginning.
+    return at + mark.end() if mark and not MISLEADING.search(rest[: mark.start()]) else -1
 
 
 def _acting(content: mmap.mmap | bytes) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import time
 import zipfile
 import zlib
 
@@ -182,6 +183,7 @@ def test_a_document_without_end_keeps_nothing(world):
 
 # --- PDF that act -------------------------------------------------------------------------------------------------------
 
+TWICE = b"/Filter [/FlateDecode /FlateDecode]"
 ACTIVE = {
     "JavaScript when it opens": (pdf(opening(**JS)), "javascript"),
     "JavaScript by its name": (PDF.replace(b"%%EOF", b"9 0 obj << /S /J#61vaScript /JS (x) >> endobj\n%%EOF"), "javascript"),
@@ -191,6 +193,11 @@ ACTIVE = {
     "a film": (pdf(opening(S=NameObject("/RichMediaExecute"))), "media"),
     "objects under a strange filter": (hidden(b"<< >>", filters=b"/Filter [/ASCIIHexDecode /FlateDecode]"), "sealed"),
     "objects under two filters": (hidden(b"<< >>", filters=b"/Filter [/FlateDecode /FlateDecode]"), "sealed"),
+    "objects behind a decoy": (hidden(b"<< >>", filters=TWICE).replace(b"/N 1", b"/N 1 /X (stream\n1 0 )"), "sealed"),
+    "objects beside a decoy": (hidden(b"<< >>", filters=TWICE).replace(b"%%EOF", b"stream\n1 0 \n%%EOF"), "sealed"),
+    "objects of a name that stands elsewhere": (
+        hidden(b"<< >>", filters=TWICE).replace(b"/Type /ObjStm", b"/Type 7 0 R").replace(b"8 0 obj", b"7 0 obj /ObjStm endobj\n8 0 obj"), "sealed",
+    ),
     "objects that are encrypted": (hidden(b"<< >>", encrypted=b"trailer << /Encrypt 5 0 R >>\n"), "sealed"),
 }  # fmt: skip
 
@@ -234,6 +241,25 @@ def test_an_ordinary_pdf_opens_in_its_page(world, later):
     with world.buyer.client.get(f"/purchases/{number}/document") as response:
         assert "attachment" not in response.headers.get("Content-Disposition", "")
         assert (response.mimetype, response.headers["X-Content-Type-Options"]) == ("application/pdf", "nosniff")
+
+
+@pytest.mark.parametrize("content", [
+    b"%PDF-1.7 /ObjStm " + b"stream\n" * 1_000_000, b"%PDF-1.7 /XRef " + (b"stream\nx\x9c" + b"\0" * 3) * 500_000,
+    b"%PDF-1.7 /ObjStm " + (b"stream\n" + zlib.compress(b"1 0 " + b" " * 600_000)) * 10_000, b"%PDF" + b"/#4a#61" * 1_000_000,
+], ids=["streams", "streams that are empty", "streams that swell", "names"])  # fmt: skip
+def test_a_pdf_made_to_take_long_does_not(content):
+    began = time.monotonic()
+
+    assert set(look(content)) <= {"sealed"}
+    assert time.monotonic() - began < 8
+
+
+def test_text_made_to_take_long_does_not(world):
+    began = time.monotonic()
+
+    for content in (b"<!-- -->   " * 350, b"<!--" * 900, b" " * 4000 + b"<"):
+        assert fetched(world, content, "text/plain").size
+    assert time.monotonic() - began < 5
 
 
 # --- Names --------------------------------------------------------------------------------------------------------------
