@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import json
-import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from email.message import Message
 from functools import lru_cache
 from typing import Any, BinaryIO
@@ -24,11 +21,12 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
+from connectors.answers import Answer as Answer
+from connectors.answers import Download as Download
+from connectors.attachments import Attachment, opened
 from connectors.contract import AuthFailed, ContractBroken, Unavailable, UnknownOutcome
 from connectors.waiting import Breaker, seconds
 
-HALF_A_SIGN = re.compile(rb"\\u[dD][89a-fA-F]")
-"""A surrogate alone is text that nobody can store or show."""
 REDIRECTS = {301, 302, 303, 307, 308}
 LONGEST_CHAIN = 3
 HARMLESS = {"accept", "accept-language", "user-agent"}
@@ -63,44 +61,6 @@ class Timeouts:
     connect: float = 5
     read: float = 15
     total: float = 20
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the other side answered, whatever its status."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        """The body as JSON, fractions as `Decimal`. Raises `ContractBroken` when it is not JSON."""
-        try:
-            content = json.loads(self.body, parse_float=Decimal)
-            if HALF_A_SIGN.search(self.body):
-                json.dumps(content, default=str, ensure_ascii=False).encode()
-            return content
-        except (ValueError, RecursionError) as error:
-            raise ContractBroken(f"not JSON: {self.summary}") from error
-
-    @property
-    def summary(self) -> str:
-        """What a log may hold of it: what the other side says may be about a person."""
-        return f"status {self.status}, {self.headers.get('content-type', 'no type')}, {len(self.body)} bytes"
-
-    @property
-    def retry_after_s(self) -> int | None:
-        """The wait the other side asks for: it gives seconds, or the time it ends (RFC 9110, 10.2.3)."""
-        return seconds(self.headers.get("retry-after", ""))
-
-
-@dataclass(frozen=True)
-class Download:
-    """A document that was received whole: size in bytes, SHA-256 in hexadecimal."""
-
-    media_type: str
-    size: int
-    sha256: str
 
 
 @lru_cache(maxsize=16)
@@ -147,30 +107,43 @@ class GuardedClient:
         *,
         json: Any = None,
         form: Mapping[str, str] | None = None,
+        files: Mapping[str, Attachment] | None = None,
+        raw: Attachment | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One exchange; any status is an answer.
+
+        Args:
+            files: sent with `form` as `multipart/form-data` (RFC 7578), by the names of their fields.
+            raw: a file that is the whole body.
 
         Raises:
             Unavailable: certainly never sent.
             UnknownOutcome: sent, and the answer is lost.
             ContractBroken: a host that is not listed, or a way that is not safe.
         """
-        content = {"json": json, "data": form, "params": params}
-        with self._exchange(method, url, dict(headers or {}), content) as (response, deadline):
+        with (
+            opened(files, raw, form, self.timeouts.total) as (sent, described),
+            self._exchange(
+                method, url, {**described, **(headers or {})}, {"json": json, "data": form, "params": params, **sent}
+            ) as (response, deadline),
+        ):
             body = b"".join(self._chunks(response, deadline))
             return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
 
-    def download(self, url: str, into: BinaryIO, *, headers: Mapping[str, str] | None = None) -> Download:
-        """Write a document into a file.
+    def download(
+        self, url: str, into: BinaryIO, *, headers: Mapping[str, str] | None = None, json: Any = None
+    ) -> Download:
+        """Write a document into a file; with `json` it is asked for by POST.
 
         Raises:
             AuthFailed: 401 or 403. ContractBroken: it is gone (404, 410). Unavailable: any other status.
             UnknownOutcome: it came incomplete, late or too large.
         """
         digest, size = hashlib.sha256(), 0
-        with self._exchange("GET", url, dict(headers or {}), {}) as (response, deadline):
+        asked = ("GET", {}) if json is None else ("POST", {"json": json})
+        with self._exchange(asked[0], url, dict(headers or {}), asked[1]) as (response, deadline):
             _require_success(response)
             for chunk in self._chunks(response, deadline):
                 into.write(chunk)

@@ -38,6 +38,7 @@ from connectors.contract import (
 from connectors.declared import reading, templates
 from connectors.declared.manifest import DeclaredManifest, ItemsRequest, QuoteRequest, Request
 from connectors.declared.paths import find, items, need, text, words
+from connectors.declared.sending import GONE, body_of, input_values
 from connectors.declared.signing import Signer
 from connectors.http import Answer, Download
 from connectors.merchants.answers import decimal_text, problem, success, whole
@@ -90,9 +91,13 @@ class DeclaredMerchant(MerchantConnector):
 
     def fulfil(self, quote: Quote, key: str, po_number: str, max_gross_cents: int) -> Outcome:
         """Order by `[fulfil]` under the key."""
+        try:
+            given = self._inputs(quote.offer_id, quote.inputs)
+        except ContractBroken:
+            return NotDone("file_gone", GONE)
         values = {
-            **self._inputs(quote.offer_id, quote.inputs), "quote.ref": quote.ref, "key": key, "po": po_number,
-            "max": decimal_text(max_gross_cents), "max_cents": max_gross_cents,
+            **given, "quote.ref": quote.ref, "key": key, "po": po_number, "max": decimal_text(max_gross_cents),
+            "max_cents": max_gross_cents,
         }  # fmt: skip
         answer = self._send(self.manifest.fulfil, values)
         meaning, _, where = self.manifest.fulfil.errors.get(str(answer.status), "").partition(":")
@@ -159,7 +164,7 @@ class DeclaredMerchant(MerchantConnector):
 
     def _send(self, asked: Request, values: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> Answer:
         """One request; a refusal of our credentials was not carried out, so it is repeated once with fresh ones."""
-        content: dict[str, Any] = {} if asked.body is None else {"json": templates.in_body(asked.body, values)}
+        content = body_of(asked, values, self.context.uploads)
         query = {name: templates.in_text(value, values) for name, value in asked.query.items()}
         content["params"] = {**query, **(more or {}), **self.signer.query()} or None
         headers = {name: templates.in_header(value, values) for name, value in asked.headers.items()}
@@ -207,8 +212,7 @@ class DeclaredMerchant(MerchantConnector):
     # --- Reading ----------------------------------------------------------------------------------
 
     def _inputs(self, offer_id: str, inputs: Mapping[str, str]) -> dict[str, Any]:
-        typed = {f"input.{each.name}": inputs.get(each.name, "") for each in self.manifest.input}
-        return {**typed, "offer.id": offer_id}
+        return {**input_values(self.manifest.input, inputs, self.context.uploads), "offer.id": offer_id}
 
     def _offer(self, item: Any) -> Offer:
         places = self.manifest.listing.map

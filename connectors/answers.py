@@ -1,0 +1,54 @@
+"""What came back of an exchange: an answer with its status, or a document that was received whole."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from connectors.contract import ContractBroken
+from connectors.waiting import seconds
+
+HALF_A_SIGN = re.compile(rb"\\u[dD][89a-fA-F]")
+"""A surrogate alone is text that nobody can store or show."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the other side answered, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON, fractions as `Decimal`. Raises `ContractBroken` when it is not JSON."""
+        try:
+            content = json.loads(self.body, parse_float=Decimal)
+            if HALF_A_SIGN.search(self.body):
+                json.dumps(content, default=str, ensure_ascii=False).encode()
+            return content
+        except (ValueError, RecursionError) as error:
+            raise ContractBroken(f"not JSON: {self.summary}") from error
+
+    @property
+    def summary(self) -> str:
+        """What a log may hold of it: what the other side says may be about a person."""
+        return f"status {self.status}, {self.headers.get('content-type', 'no type')}, {len(self.body)} bytes"
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """The wait the other side asks for: it gives seconds, or the time it ends (RFC 9110, 10.2.3)."""
+        return seconds(self.headers.get("retry-after", ""))
+
+
+@dataclass(frozen=True)
+class Download:
+    """A document that was received whole: size in bytes, SHA-256 in hexadecimal."""
+
+    media_type: str
+    size: int
+    sha256: str
