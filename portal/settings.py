@@ -134,6 +134,8 @@ class MerchantSection(Section):
     connector: str
     base_url: str = ""
     secrets: dict[str, SecretStr] = {}
+    settings: dict[str, str] = {}
+    """What the contract with this merchant says, where its connector leaves it open."""
     manifest: str = ""
     """Who sells, for a connector that speaks a protocol: a `connector.toml` of this site, relative to this file."""
 

@@ -15,6 +15,7 @@ from connectors.kit.tour import look_around, slow_order, tour
 MAGIC = {
     "application/pdf": b"%PDF-",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": b"PK\x03\x04",
+    "text/plain": b"",
 }
 LONGEST_VALIDITY = timedelta(days=60)
 

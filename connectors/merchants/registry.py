@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from connectors.acp.manifest import AcpManifest
 from connectors.acp.merchant import AcpMerchant
-from connectors.contract import Context, MerchantConnector, Words
+from connectors.contract import Context, MerchantConnector, NoUploads, Uploads, Words
 from connectors.declared.manifest import DeclaredManifest
 from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import GuardedClient, Network, Timeouts
@@ -107,6 +107,9 @@ def load_merchant(
     secrets: Mapping[str, str],
     network: Network,
     site: Path | None = None,
+    *,
+    uploads: Uploads = NoUploads(),
+    settings: Mapping[str, str] = {},
 ) -> LoadedMerchant:
     """One merchant of the configuration with its connector.
 
@@ -114,11 +117,15 @@ def load_merchant(
         key: the merchant's name on this site.
         base_url: replaces the manifest's; its host is then the only one contacted besides.
         site: the site's own manifest, for a protocol.
+        uploads: where the files are that inputs refer to.
+        settings: replace those of the manifest.
 
     Raises:
-        ConnectorBroken: it does not exist, its manifest is wrong, its code does not load, or a secret is missing.
+        ConnectorBroken: it does not exist, its manifest is wrong, its code does not load, a secret is missing, or it
+            has no such setting.
     """
     manifest, made = read_connector(connector, site)
+    manifest = _adjusted(connector, manifest, settings, base_url)
     missing = [name for name in manifest.auth.secrets if not secrets.get(name)]
     if missing:
         listed = ", ".join(missing)
@@ -128,9 +135,27 @@ def load_merchant(
     limits = Timeouts(**manifest.network.timeout)
     http = GuardedClient(hosts, network, limits, manifest.network.max_body)
     context = Context(
-        key=key, base_url=base, secrets=dict(secrets), http=http, manifest=manifest.model_dump(by_alias=True)
-    )
+        key=key, base_url=base, secrets=dict(secrets), http=http, manifest=manifest.model_dump(by_alias=True),
+        uploads=uploads,
+    )  # fmt: skip
     return LoadedMerchant(manifest, made(context))
+
+
+def _adjusted(connector: str, manifest: Manifest, settings: Mapping[str, str], base_url: str) -> Manifest:
+    """A manifest as it is on this site; who is on this machine is a demonstration, whatever the manifest says."""
+    unknown = sorted(settings.keys() - manifest.settings.keys())
+    if unknown:
+        may = ", ".join(sorted(manifest.settings)) or "-"
+        raise ConnectorBroken(
+            connector,
+            {
+                "fr": f"settings : {unknown[0]} n'existe pas ; il y a : {may}",
+                "en": f"settings: there is no {unknown[0]}; there are: {may}",
+            },
+        )
+    is_here = urlsplit(base_url).hostname in {"127.0.0.1", "localhost", "::1"}
+    changed = {"settings": {**manifest.settings, **settings}, "sandbox": manifest.sandbox or is_here}
+    return manifest.model_copy(update=changed)
 
 
 def _require_one_manifest(connector: str, site: Path | None) -> None:

@@ -84,7 +84,13 @@ class OfferRow(Base):
     def fields(self) -> list[contract.Input]:
         """The inputs the employee is asked for."""
         return [
-            contract.Input(**{**item, "choices": tuple((value, words) for value, words in item["choices"])})
+            contract.Input(
+                **{
+                    **item,
+                    "choices": tuple((value, words) for value, words in item["choices"]),
+                    "accept": tuple(item.get("accept", ())),
+                }
+            )
             for item in self.inputs
         ]
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from connectors.contract import Buyer, ConnectorError, Input, Suggestion
+from connectors.contract import Buyer, ConnectorError, Input, Suggestion, Upload
 from portal import logs
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
-from portal.checkout import requests
+from portal.checkout import requests, uploads
 from portal.checkout.inputs import InvalidInputs, clean_inputs
 from portal.checkout.quotes import QuoteRow, ask_quote
 from portal.checkout.requests import PurchaseRequest
@@ -35,6 +35,10 @@ class Panel:
     quote: QuoteRow | None = None
     refusal: Reason | None = None
     request: PurchaseRequest | None = None
+    files: dict[str, Upload] = field(default_factory=dict)
+    """What was given for inputs that are files, by input name; what is this person's and still kept."""
+    changed: set[str] = field(default_factory=set)
+    """Inputs that are files and have just been given or taken back."""
 
     @property
     def is_over(self) -> bool:
@@ -77,12 +81,19 @@ def price(
 def weigh(panel: Panel, database: Database, employee: Employee, zone: ZoneInfo) -> None:
     """Hold the price against every ceiling, and find what was asked or allowed when one is too small."""
     quote = panel.quote
+    _find_files(panel, database, employee.account_id)
     if quote is None:
         return
     with database.reading() as session:
         panel.decision = explain(session, employee, panel.offer.wanted, zone, quote.price)
         if panel.decision.full:
             panel.request = requests.standing_request(session, quote, panel.decision)
+
+
+def _find_files(panel: Panel, database: Database, account_id: int) -> None:
+    with database.reading() as session:
+        found = uploads.own(session, account_id, panel.offer.fields, panel.typed)
+    panel.files = {name: row.as_contract() for name, row in found.items()}
 
 
 def _is_search(item: Input, text: str) -> bool:

@@ -14,6 +14,7 @@ from connectors import contract
 from portal import clock, logs
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
+from portal.checkout import uploads
 from portal.checkout.inputs import InvalidInputs, clean_inputs
 from portal.database import Base, Database, UtcDateTime
 from portal.money import SumMismatch, check_sum
@@ -93,6 +94,7 @@ def ask_quote(
         Refused: `merchant_gone`, `merchant_unavailable` or `merchant_broken`; nothing was bought.
     """
     inputs = clean_inputs(offer.fields, typed)
+    uploads.require_own(database, account_id, offer.fields, inputs)
     connector = merchants.connector(offer.merchant)
     try:
         with asking(offer.merchant):
@@ -148,6 +150,7 @@ def keep_quote(
     )  # fmt: skip
     session.add(row)
     session.flush()
+    uploads.note_uses(session, row.id, inputs)
     return row
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import tempfile
@@ -12,16 +13,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 from connectors.contract import ContractBroken, Document
+from connectors.files import KINDS, TEXT, NotThis, require
 from connectors.http import Download
 from portal import clock
 
 MAGIC = {
     "application/pdf": b"%PDF-",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": b"PK\x03\x04",
+    TEXT: b"",
 }
 EXTENSIONS = {
     "application/pdf": ".pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+    TEXT: ".txt",
 }
 
 INCOMING = "incoming-"
@@ -46,15 +50,24 @@ class Storage:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keep(self, document: Document, fetch: Callable[[BinaryIO], Download]) -> Stored:
+    def keep(self, document: Document, fetch: Callable[[BinaryIO], Download], under: str = "") -> Stored:
         """Fetch a document, check that it is what the merchant said, and store it durably.
+
+        Args:
+            under: its name, for a document that can be fetched once: what is there already came whole, and is it.
 
         Raises:
             ContractBroken: an unknown kind of document, other bytes than announced, or another hash.
+            OSError: there is no room; a document that can be fetched once was not asked for.
         """
         if document.media_type not in MAGIC:
             raise ContractBroken(f"documents of type {document.media_type!r} are not accepted")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = f"{under or secrets.token_hex(16)}{EXTENSIONS[document.media_type]}"
+        if under:
+            if self.path(name).exists():
+                return _as_stored(self.path(name))
+            self.probe()
         handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=INCOMING)
         try:
             with os.fdopen(handle, "w+b") as file:
@@ -62,7 +75,6 @@ class Storage:
                 file.flush()
                 _check(document, download, file)
                 os.fsync(file.fileno())
-            name = f"{secrets.token_hex(16)}{EXTENSIONS[document.media_type]}"
             Path(temporary).rename(self.folder / name)
             _sync_folder(self.folder)
         except BaseException:
@@ -94,11 +106,23 @@ class Storage:
         return self.folder / name
 
 
+def _as_stored(path: Path) -> Stored:
+    with path.open("rb") as file:
+        return Stored(path.name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+
 def _check(document: Document, download: Download, file: BinaryIO) -> None:
     file.seek(0)
     start = file.read(16)
     if not start.startswith(MAGIC[document.media_type]):
         raise ContractBroken(f"the bytes are not {document.media_type}: they begin with {start!r}")
+    if not download.size:
+        raise ContractBroken("the document is empty")
+    if document.media_type == TEXT:
+        try:
+            require(file, KINDS[TEXT])
+        except NotThis as error:
+            raise ContractBroken(f"the bytes are no text in UTF-8: {error.code}") from error
     if document.sha256 and document.sha256 != download.sha256:
         raise ContractBroken(f"the document's hash is {download.sha256}, the merchant announced {document.sha256}")
 

@@ -31,6 +31,7 @@ ROOMS_WITH_TABLES = (
     "portal.checkout.orders",
     "portal.checkout.quotes",
     "portal.checkout.requests",
+    "portal.checkout.uploads",
     "portal.daily",
     "portal.directory.accounts",
     "portal.directory.sessions",
