@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from demo.deepl import DeepL
 from demo.normes import Normes
 
 
@@ -50,7 +51,10 @@ class Partner(Protocol):
         """Go on from what an earlier run has kept."""
 
 
-PARTNERS: tuple[Callable[[], Partner], ...] = (Normes,)
+PARTNERS: tuple[Callable[[], Partner], ...] = (
+    Normes,
+    DeepL,
+)
 """All of them, in the order of the catalogue."""
 
 

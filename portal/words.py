@@ -184,6 +184,8 @@ CATEGORIES = {
     "presse": lazy_gettext("Press"),
     "annuaire": lazy_gettext("Directories"),
     "juridique": lazy_gettext("Legal"),
+    "traduction": lazy_gettext("Translation"),
+    "courrier": lazy_gettext("Mail"),
 }
 
 REQUEST_STATES = {

@@ -59,6 +59,7 @@ class Incoming:
         assert self._path is not None  # noqa: S101 - made with the file
         self._path.rename(self._folder / name)
         self._path = None
+        self.file.close()
         # A rename is durable only once the folder itself has been written.
         descriptor = os.open(self._folder, os.O_RDONLY)
         try:
