@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from demo.deepl import DeepL
 from demo.normes import Normes
+from demo.recommande import Recommande
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Partner(Protocol):
 PARTNERS: tuple[Callable[[], Partner], ...] = (
     Normes,
     DeepL,
+    Recommande,
 )
 """All of them, in the order of the catalogue."""
 

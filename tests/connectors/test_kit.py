@@ -20,6 +20,7 @@ from demo.merchants import MerchantsServer
 from tests.connectors.kit_recording import SECRETS, SHIPPED, record_shipped
 
 Break = Callable[[Path], None]
+SHIPPED_FOLDER = Path(__file__).parents[2] / "connectors" / "merchants"
 CODE = "from connectors.contract import *\nfrom connectors.declared.merchant import DeclaredMerchant\n\n\nclass Connector(DeclaredMerchant):\n"
 
 
@@ -167,8 +168,23 @@ def test_an_expired_token_is_asked_for_again(made):
     assert set(failed(prove(made))) == {"sign_in.again"}
 
 
+def test_a_file_that_does_not_leave_whole_is_found(tmp_path):
+    folder = shutil.copytree(SHIPPED_FOLDER / "recommande", tmp_path / "recommande")
+    assert failed(prove(folder, up_to="bronze")) == {}
+    edit("connector.toml", ('files = {letter = "{input.letter}"}\n', ""))(folder)
+    edit("fixtures/fulfil.json", (',\n      "letter": "lettre.pdf"', ""))(folder)
+    assert failed(prove(folder, up_to="bronze"))["file.sent_whole"] == "lettre.pdf did not leave as it is"
+
+
+def test_a_story_gives_a_file_that_its_input_takes(tmp_path):
+    folder = shutil.copytree(SHIPPED_FOLDER / "recommande", tmp_path / "recommande")
+    edit("fixtures/story.toml", ('letter = "lettre.pdf"', 'letter = "lettre.txt"'))(folder)
+    (folder / "fixtures/lettre.txt").write_text("Bonjour", encoding="utf-8")
+    assert "no file that letter accepts" in failed(prove(folder, up_to="bronze"))["inputs.valid"]
+
+
 def test_every_check_has_a_break():
-    assert {each.id for each in CHECKS} == {each[0] for each in BREAKS} | {"sign_in.again"}
+    assert {each.id for each in CHECKS} == {each[0] for each in BREAKS} | {"sign_in.again", "file.sent_whole"}
 
 
 @pytest.mark.parametrize(
