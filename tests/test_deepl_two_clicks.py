@@ -96,7 +96,7 @@ def test_a_document_is_translated_charged_and_erased(buyer, company, installatio
     token = ask(buyer)
     assert "jusqu’à" not in buyer.text
     assert "1,00 €" in plain(buyer)
-    assert "contrat.docx → EN-GB" in buyer.text
+    assert "contrat.docx → anglais (Royaume-Uni)" in buyer.text
     number = buyer.confirm(token)
     settle()
 
@@ -162,7 +162,7 @@ def test_with_javascript_the_file_field_is_renewed_and_nothing_else(buyer, insta
     again = {"csrf_token": token, "language": "DE", "document": kept(page)}
     page = buyer.client.post(f"/offers/{SLUG}/quote", data=again, headers=FRAGMENT).get_data(as_text=True)
     assert "hx-swap-oob" not in page
-    assert "→ DE" in html.unescape(page)
+    assert "→ allemand" in html.unescape(page)
     page = buyer.client.post(f"/offers/{SLUG}/quote", data={**again, "pick": "language=FR"}, headers=FRAGMENT).get_data(
         as_text=True
     )

@@ -113,7 +113,7 @@ class Connector(MerchantConnector):
         line = texts.line(characters, reverse_charge=not self._vat_rate_bp)
         return Quote(
             ref=str(characters), net_cents=net, vat_rate_bp=self._vat_rate_bp, vat_cents=vat, gross_cents=net + vat,
-            currency="EUR", expires_at=datetime.now(UTC) + VALID, subject=f"{upload.filename} → {inputs['language']}",
+            currency="EUR", expires_at=datetime.now(UTC) + VALID, subject=f"{upload.filename} → {_named(inputs['language'], buyer.language)}",
             lines=(QuoteLine(line.get(buyer.language, line["fr"]), net, self._vat_rate_bp, vat),),
         )  # fmt: skip
 
@@ -258,14 +258,15 @@ def _choices(content: Any) -> Iterator[tuple[str, Words]]:
     for each in content:
         if not isinstance(each, dict) or not all(isinstance(each.get(name), str) for name in ("language", "name")):
             raise ContractBroken("a language without its code or name")
-        yield each["language"], {"fr": _in_french(each["language"]) or each["name"], "en": each["name"]}
+        yield each["language"], {"fr": _named(each["language"], "fr", each["name"]), "en": each["name"]}
 
 
-def _in_french(code: str) -> str:
+def _named(code: str, language: str, otherwise: str = "") -> str:
+    """A language's name as people of another say it; DeepL gives names in English alone."""
     try:
-        return str(Locale.parse(code, sep="-").get_display_name("fr") or "")
+        return Locale.parse(code, sep="-").get_display_name(language) or otherwise or code
     except (ValueError, UnknownLocaleError):
-        return ""
+        return otherwise or code
 
 
 def _in_order(choice: tuple[str, Words]) -> tuple[int, str]:
