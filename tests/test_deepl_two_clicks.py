@@ -233,6 +233,14 @@ def test_a_form_needs_its_token_and_a_person_before_its_file(app, buyer, install
     assert files_of(installation) == []
 
 
+def test_who_may_not_buy_gives_no_file(app, installation):
+    reader = Visitor(app)
+    reader.sign_in("hugo.garcon")
+    assert ask(reader) == ""
+    assert reader.status == 200
+    assert files_of(installation) == []
+
+
 def test_a_body_without_end_is_not_read(buyer, monkeypatch, installation):
     monkeypatch.setattr("portal.checkout.forms.MOST_BODY", 20_000)
     buyer.get(f"/offers/{SLUG}")

@@ -6,7 +6,6 @@ import io
 from typing import IO, cast
 
 from flask import Request, request
-from werkzeug.datastructures import FileStorage
 
 from portal.checkout.incoming import Incoming
 from portal.checkout.panel import Panel
@@ -65,13 +64,9 @@ def read(panel: Panel, uploads: KeptUploads, account_id: int) -> None:
             panel.typed[name] = ""
             panel.changed.add(name)
         given = request.files.get(name)
-        if given and given.filename:
+        if given and given.filename and isinstance(given.stream, Incoming):
             panel.changed.add(name)
             try:
-                panel.typed[name] = uploads.keep(account_id, item, given.filename, _incoming(given)).reference
+                panel.typed[name] = uploads.keep(account_id, item, given.filename, given.stream).reference
             except Refused as refused:
                 panel.wrong[name] = refused.reason
-
-
-def _incoming(given: FileStorage) -> Incoming:
-    return cast(Incoming, given.stream)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+import zlib
 
 import pytest
 from flask import Flask, jsonify, request
@@ -213,8 +214,24 @@ def test_what_cannot_be_counted_is_said(body, media_type, code):
         most_billed(io.BytesIO(body), media_type)
 
 
+@pytest.mark.parametrize("content", [b"BT " * 2_000_000, b"(\\(" * 1_500_000, b"(" * 4_000_000, b"<" * 4_000_000])
+def test_a_page_made_to_be_slow_is_not(content):
+    began = time.process_time()
+    packed = zlib.compress(content + b" Tj")
+    most_billed(io.BytesIO(b"%PDF-1.7\nstream\n" + packed + b"\nendstream"), PDF)
+    assert time.process_time() - began < 8
+
+
+def test_pictures_are_not_unpacked():
+    picture = zlib.compress(bytes(range(256)) * 400_000)
+    began = time.process_time()
+    assert most_billed(io.BytesIO(LETTER + (b"stream\n" + picture + b"\nendstream\n") * 200), PDF) == 50_000
+    assert time.process_time() - began < 4
+
+
 def test_what_unpacks_into_too_much_is_no_document(monkeypatch):
     monkeypatch.setattr("connectors.merchants.deepl.counting.MOST_TEXT", 10_000)
+    monkeypatch.setattr("connectors.merchants.deepl.counting.MOST_SHOWN", 10_000)
     for body, media_type in (
         (documents.docx("Long", ["mot " * 20_000]), DOCX),
         (documents.pdf("Long", ["mot " * 20_000]), PDF),
