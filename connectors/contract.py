@@ -210,6 +210,8 @@ class Document:
     url: str
     filename: str
     sha256: str = ""
+    once: bool = False
+    """Whether it can be fetched once only: it is not asked for before there is room for it, nor again once it came whole."""
     kind: Literal["document"] = "document"
 
 

@@ -21,6 +21,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx2
 
 from connectors import addresses
+from connectors.attachments import Attachment, opened
 from connectors.contract import AuthFailed, ContractBroken, Unavailable, UnknownOutcome
 from connectors.decoding import ACCEPTED, decoded
 from connectors.exchange import Answer as Answer
@@ -114,30 +115,43 @@ class GuardedClient:
         *,
         json: Any = None,
         form: Mapping[str, str] | None = None,
+        files: Mapping[str, Attachment] | None = None,
+        raw: Attachment | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One exchange; any status is an answer.
+
+        Args:
+            files: sent with `form` as `multipart/form-data` (RFC 7578), by the names of their fields.
+            raw: a file that is the whole body.
 
         Raises:
             Unavailable: certainly never sent.
             UnknownOutcome: sent, and the answer is lost.
             ContractBroken: a host that is not listed, or a way that is not safe.
         """
-        content = {"json": json, "data": form, "params": params}
-        with self._exchange(method, url, dict(headers or {}), content) as (response, deadline):
+        with (
+            opened(files, raw, form, self.timeouts.total) as (sent, described),
+            self._exchange(
+                method, url, {**described, **(headers or {})}, {"json": json, "data": form, "params": params, **sent}
+            ) as (response, deadline),
+        ):
             body = b"".join(self._chunks(response, deadline))
             return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
 
-    def download(self, url: str, into: BinaryIO, *, headers: Mapping[str, str] | None = None) -> Download:
-        """Write a document into a file.
+    def download(
+        self, url: str, into: BinaryIO, *, headers: Mapping[str, str] | None = None, json: Any = None
+    ) -> Download:
+        """Write a document into a file; with `json` it is asked for by POST.
 
         Raises:
             AuthFailed: 401 or 403. ContractBroken: it is gone (404, 410). Unavailable: any other status.
             UnknownOutcome: it came incomplete, late or too large.
         """
         digest, size = hashlib.sha256(), 0
-        with self._exchange("GET", url, dict(headers or {}), {}) as (response, deadline):
+        asked = ("GET", {}) if json is None else ("POST", {"json": json})
+        with self._exchange(asked[0], url, dict(headers or {}), asked[1]) as (response, deadline):
             _require_success(response)
             for chunk in self._chunks(response, deadline):
                 into.write(chunk)

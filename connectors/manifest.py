@@ -92,6 +92,8 @@ class Capabilities(Table):
     idempotent: Literal["key", "client_reference", "read", "none"] = "none"
     asynchronous: bool = False
     suggest: bool = False
+    days: int = Field(default=3, ge=1, le=60)
+    """How long an order may be under way before an administrator looks at it."""
 
 
 class Manifest(Table):
@@ -105,6 +107,8 @@ class Manifest(Table):
     network: NetworkTable
     auth: Auth
     capabilities: Capabilities = Capabilities()
+    settings: dict[str, str] = {}
+    """What a site may say instead, in its own `settings`: each with the value it has otherwise."""
 
 
 def read_manifest(path: Path, kind: type[Manifest] = Manifest) -> Manifest:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from demo.deepl import DeepL
 from demo.entreprises import Entreprises
 from demo.legifrance import Legifrance
 from demo.librairie import Librairie
 from demo.normes import Normes
 from demo.pappers import Pappers
+from demo.recommande import Recommande
 from demo.signature import Signature
 
 
@@ -65,7 +67,9 @@ PARTNERS: tuple[Callable[[], Partner], ...] = (
     Pappers,
     Entreprises,
     Legifrance,
+    DeepL,
     Signature,
+    Recommande,
     Librairie,
 )
 """All of them, in the order of the catalogue."""

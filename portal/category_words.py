@@ -11,6 +11,8 @@ CATEGORIES = {
     "juridique": lazy_gettext("Legal"),
     "livres": lazy_gettext("Books"),
     "normes": lazy_gettext("Standards"),
+    "traduction": lazy_gettext("Translation"),
+    "courrier": lazy_gettext("Mail"),
     "logiciels": lazy_gettext("Software"),
 }
 

@@ -9,7 +9,7 @@ from flask import Flask, current_app
 from flask_babel import get_locale
 from markupsafe import Markup, escape
 
-from portal import category_words, clock, countries, money, sentences, term_words, words
+from portal import category_words, clock, countries, money, sentences, term_words, upload_words, words
 from portal.billing.operators import name_of
 from portal.checkout.terms import promised_end
 from portal.languages import in_language
@@ -37,6 +37,9 @@ def register(app: Flask) -> None:
     app.add_template_filter(words.active, "active_parts")
     app.add_template_filter(show_size, "size")
     app.add_template_filter(countries.names, "countries")
+    app.add_template_filter(upload_words.endings, "file_endings")
+    app.add_template_filter(lambda accept: upload_words.kinds(accept, _locale()), "file_kinds")
+    app.add_template_filter(lambda most: upload_words.size(most, _locale()), "file_limit")
     app.add_template_filter(name_of, "operator_name")
     app.add_template_filter(sentences.said, "said")
     app.add_template_filter(sentences.explanation, "explained")

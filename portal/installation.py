@@ -32,11 +32,13 @@ from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.breakers import Breakers
 from portal.catalog.merchants import Merchants, load_merchants
+from portal.checkout import upload_rounds
 from portal.checkout.purchase import advance, resolve
 from portal.checkout.recovery import enqueue_forgotten
 from portal.checkout.reminders import LOOK_S, remind
 from portal.checkout.steps import Means
 from portal.checkout.storage import LONGEST_FETCH_S, Storage
+from portal.checkout.uploads import KeptUploads
 from portal.database import Database
 from portal.directory.config import DirectoryConfig
 from portal.directory.lookup import LdapDirectory
@@ -62,6 +64,7 @@ class Installation:
     merchants: Merchants
     operators: Operators
     storage: Storage
+    uploads: KeptUploads
     mail: MailServer
     holding: Holding
     owner: str
@@ -125,6 +128,7 @@ class Installation:
             Round("usage", usage.ROUND_S, self._usage_round),
             Round("leftovers", LONGEST_FETCH_S, self.storage.sweep),
             Round("reminders", LOOK_S, self._remind),
+            Round("files", upload_rounds.LOOK_S, partial(upload_rounds.sweep, self.database, self.uploads)),
         ]  # fmt: skip
 
     def _usage_round(self) -> None:
@@ -174,14 +178,17 @@ def open_installation(settings: Settings) -> Installation:
     network = _network(settings)
     database = _database(settings)
     breakers = Breakers(database)
+    folder = settings.path(settings.storage.url.removeprefix("file:"))
+    uploads = KeptUploads(database, folder / "given")
     return Installation(
         settings=settings,
         database=database,
         breakers=breakers,
         directory=LdapDirectory(directory_config(settings)),
-        merchants=load_merchants(settings, network, breakers.of),
+        merchants=load_merchants(settings, network, breakers.of, uploads),
         operators=_operators(settings, network, database, breakers.of(OPERATOR)),
-        storage=Storage(settings.path(settings.storage.url.removeprefix("file:"))),
+        storage=Storage(folder),
+        uploads=uploads,
         mail=_mail(settings),
         holding=Holding(database),
         owner=worker_name(),

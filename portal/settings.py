@@ -137,6 +137,8 @@ class MerchantSection(Section):
     connector: str
     base_url: str = ""
     secrets: dict[str, SecretStr] = {}
+    settings: dict[str, str] = {}
+    """What the contract with this merchant says, where its connector leaves it open."""
     manifest: str = ""
     """A `connector.toml` of this site, relative to this file: who sells, for a connector that speaks a protocol, or
     the terms of the site's own contract, where a connector's README says so."""

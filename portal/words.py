@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_babel import format_date, get_locale, gettext, lazy_gettext, to_user_timezone
 
-from portal import money, term_words
+from portal import money, term_words, upload_words
 from portal.languages import in_language
 from portal.refusals import Reason
 
@@ -266,6 +266,9 @@ def reason(why: Reason | dict[str, Any], contact: str = "") -> str:
         why = Reason(why["code"], why.get("facts") or {})
     if why.code == "merchant_words":
         return in_language(why.facts["words"], str(get_locale() or "fr")[:2])
+    if why.code in upload_words.REASONS:
+        known = {**why.facts, **upload_words.facts(why.facts, str(get_locale() or "fr"))}
+        return str(upload_words.REASONS[why.code]) % known
     facts: dict[str, Any] = {"contact": contact or gettext("your IT department"), **why.facts}
     if why.code == "over_ceiling":
         facts |= _ceiling_facts(why.facts)

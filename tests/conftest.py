@@ -46,6 +46,7 @@ NEEDS = {
         "real/test_database_trouble.py",
         "real/test_lost_commits.py",
         "real/test_recovery.py",
+        "real/test_files_on_postgres.py",
         "real/test_captures_beside_clicks.py",
         "real/test_packs.py",
     ),

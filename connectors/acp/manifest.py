@@ -81,6 +81,13 @@ class AcpManifest(Manifest):
             raise ValueError("the protocol fixes how requests are signed in: leave this table out")
         return value
 
+    @field_validator("input")
+    @classmethod
+    def _can_be_said(cls, value: list[InputTable]) -> list[InputTable]:
+        if any(each.type == "file" for each in value):
+            raise ValueError("the protocol has no field for a file: ask for something else")
+        return value
+
     def inputs_of(self, offer: str) -> tuple[Input, ...]:
         """What one offer asks for, as agreed with the merchant."""
         return tuple(each.as_contract(suggest=False) for each in self.input if not each.offers or offer in each.offers)

@@ -8,17 +8,17 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from connectors.contract import Input, InputType
+from connectors.contract import Input
+from connectors.declared.inputs import REPEATED_TWICE as REPEATED_TWICE
+from connectors.declared.inputs import InputTable as InputTable
 from connectors.declared.paths import Place
 from connectors.declared.templates import TemplateError, names
-from connectors.intangible import asks_for_address
 from connectors.manifest import Manifest, Table
 
 BUYER = frozenset({"buyer.company", "buyer.language", "buyer.cost_centre", "buyer.licence"})
 ORDER = frozenset({"offer.id", "quote.ref", "key", "po", "max", "max_cents"})
 MUST = {"lookup": "key", "status": "order"}
 DELIVERY = {"document": ("url",), "link": ("url",), "licence": ("key",), "access": ("url", "until")}
-REPEATED_TWICE = re.compile(r"[+*}][^()]*\)\s*[+*{]")
 KINDS = frozenset({"document", "link", "data", "licence", "access"})
 OFFER_FIELDS = (
     {"id", "title", "summary", "category", "delivery", "vat_rate"},
@@ -30,59 +30,6 @@ BOOK_FIELDS = ({"reference", "key", "gross", "state", "at"}, {"currency"})
 ERRORS = re.compile(r"rejected|price_changed:[\w.-]*|not_found|wait")
 
 
-class InputTable(Table):
-    """One thing the employee is asked for; `offers` names those that ask it, all when it is empty."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
-    label: dict[str, str]
-    type: InputType = "text"
-    required: bool = True
-    pattern: str = Field("", max_length=200)
-    minimum: int = Field(0, ge=0)
-    maximum: int = Field(200, gt=0, le=2000)
-    help: dict[str, str] = Field(default_factory=dict)
-    choices: dict[str, dict[str, str]] = Field(default_factory=dict)
-    personal: bool = False
-    offers: list[str] = Field(default_factory=list)
-
-    @field_validator("label")
-    @classmethod
-    def _in_french(cls, value: dict[str, str]) -> dict[str, str]:
-        if not value.get("fr"):
-            raise ValueError('a label is words, in French at least: {fr = "Commune", en = "Town"}')
-        return value
-
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"this pattern cannot be used: {error}") from None
-        if REPEATED_TWICE.search(value):
-            raise ValueError("this pattern repeats what repeats already, which can take for ever: write it without")
-        return value
-
-    @model_validator(mode="after")
-    def _choice_has_choices(self) -> InputTable:
-        if (self.type == "choice") != bool(self.choices):
-            raise ValueError("choices are given for an input of type choice, and only there")
-        return self
-
-    @model_validator(mode="after")
-    def _ships_nothing(self) -> InputTable:
-        if asks_for_address(self.as_contract(suggest=False)):
-            raise ValueError(f"{self.name} asks where to ship something: only what is delivered online is sold here")
-        return self
-
-    def as_contract(self, *, suggest: bool) -> Input:
-        """The input as the portal asks for it; `suggest` when the merchant completes what is typed."""
-        return Input(
-            self.name, self.label, self.type, self.required, self.pattern, self.minimum, self.maximum, self.help,
-            tuple(self.choices.items()), self.personal, suggest,
-        )  # fmt: skip
-
-
 class Request(Table):
     """What is sent: texts with `{names}`, each escaped for where it stands."""
 
@@ -91,6 +38,8 @@ class Request(Table):
     query: dict[str, str] = Field(default_factory=dict)
     headers: dict[str, str] = Field(default_factory=dict)
     body: dict[str, Any] | None = None
+    files: dict[str, str] = Field(default_factory=dict)
+    """Inputs that are files, by the field of the form they are sent in; `body` is then the rest of that form."""
     at: str | None = None
     """Where the order stands in the answer, or in each item of a list; by default where `[order]` says."""
     errors: dict[str, str] = Field(default_factory=dict)
@@ -105,6 +54,14 @@ class Request(Table):
                     f"{status} = {meaning!r}: write a status like 422 = “rejected”, “not_found”, “wait” or “price_changed:PATH”"
                 )
         return value
+
+    @model_validator(mode="after")
+    def _is_a_form(self) -> Request:
+        if self.files and any(not isinstance(value, str) for value in (self.body or {}).values()):
+            raise ValueError("with files, body is a form: each of its values is one text")
+        if self.files and self.method == "GET":
+            raise ValueError("files are sent by POST or PUT: give the method")
+        return self
 
     def wanted(self) -> Iterator[str]:
         """The names its texts want. Raises `TemplateError`."""
@@ -231,7 +188,7 @@ class DeclaredManifest(Manifest):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> DeclaredManifest:
-        inputs = frozenset(f"input.{each.name}" for each in self.input)
+        inputs = frozenset(name for each in self.input for name in each.names)
         known: Mapping[str, frozenset[str]] = {
             "list": frozenset(), "suggest": frozenset({"text", "offer.id"}), "quote": inputs | BUYER | {"offer.id"},
             "fulfil": inputs | ORDER, "lookup": frozenset({"key"}), "status": frozenset({"order"}),
@@ -248,6 +205,17 @@ class DeclaredManifest(Manifest):
             if unknown:
                 may = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "nothing to fill in"
                 raise ValueError(f"[{table}] {{{min(unknown)}}} is not known there; there is {may}")
+        return self
+
+    @model_validator(mode="after")
+    def _files_are_inputs(self) -> DeclaredManifest:
+        given = {f"{{input.{each.name}}}" for each in self.input if each.type == "file"}
+        for table in ("listing", "suggest", "quote", "fulfil", "lookup", "status", "orders"):
+            request: Request | None = getattr(self, table)
+            may = given if table in {"quote", "fulfil"} else set()
+            for name in request.files.values() if request else ():
+                if name not in may:
+                    raise ValueError(f"[{table}] files: {name!r} is no input of type file that can be sent there")
         return self
 
     @model_validator(mode="after")

@@ -37,6 +37,7 @@ from connectors.contract import (
 from connectors.declared import reading
 from connectors.declared.manifest import ItemsRequest, QuoteRequest, Request
 from connectors.declared.paths import find, items, need, text, words
+from connectors.declared.sending import GONE, input_values
 from connectors.declared.speaking import Speaker
 from connectors.http import Answer, Download
 from connectors.merchants.answers import decimal_text, problem, require_success, success, whole
@@ -83,13 +84,19 @@ class DeclaredMerchant(Speaker):
         answer = self._send("quote", asked, values)
         if asked.errors.get(str(answer.status)) in {"rejected", "not_found"}:
             self._reject(answer)
-        return self._quote(self.read("quote", success(answer), values), asked, offer_id)
+        content = success(answer)
+        intangible.require(content)
+        return self._quote(self.read("quote", content, values), asked, offer_id)
 
     def fulfil(self, quote: Quote, key: str, po_number: str, max_gross_cents: int) -> Outcome:
         """Order by `[fulfil]` under the key."""
+        try:
+            given = self._inputs(quote.offer_id, quote.inputs)
+        except ContractBroken:
+            return NotDone("file_gone", GONE)
         values = {
-            **self._inputs(quote.offer_id, quote.inputs), "quote.ref": quote.ref, "key": key, "po": po_number,
-            "max": decimal_text(max_gross_cents), "max_cents": max_gross_cents,
+            **given, "quote.ref": quote.ref, "key": key, "po": po_number, "max": decimal_text(max_gross_cents),
+            "max_cents": max_gross_cents,
         }  # fmt: skip
         answer = self._send("fulfil", self.manifest.fulfil, values)
         meaning, _, where = self.manifest.fulfil.errors.get(str(answer.status), "").partition(":")
@@ -195,8 +202,7 @@ class DeclaredMerchant(Speaker):
     # --- Reading ----------------------------------------------------------------------------------
 
     def _inputs(self, offer_id: str, inputs: Mapping[str, str]) -> dict[str, Any]:
-        typed = {f"input.{each.name}": inputs.get(each.name, "") for each in self.manifest.input}
-        return {**typed, "offer.id": offer_id}
+        return {**input_values(self.manifest.input, inputs, self.context.uploads), "offer.id": offer_id}
 
     def _offer(self, item: Any) -> Offer | Unfit:
         places = self.manifest.listing.map

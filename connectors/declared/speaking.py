@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from connectors.contract import Context, MerchantConnector
 from connectors.declared import templates
 from connectors.declared.manifest import DeclaredManifest, Request
+from connectors.declared.sending import body_of
 from connectors.declared.signing import Signer
 from connectors.http import Answer
 
@@ -44,7 +45,7 @@ class Speaker(MerchantConnector):
     ) -> Answer:
         """One request; a refusal of our credentials was not carried out, so it is repeated once with fresh ones."""
         values = self.prepare(step, {"today": datetime.now(UTC).date().isoformat(), **given})
-        content: dict[str, Any] = {} if asked.body is None else {"json": templates.in_body(asked.body, values)}
+        content = body_of(asked, values, self.context.uploads)
         query = {name: templates.in_text(value, values) for name, value in asked.query.items()}
         content["params"] = {**query, **(more or {}), **self.signer.query()} or None
         headers = {name: templates.in_header(value, values) for name, value in asked.headers.items()}

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from connectors.contract import Input, Offer, Rejected, Removed, State
 from connectors.declared.manifest import REPEATED_TWICE
+from connectors.files import KINDS
 from connectors.kit.checks import check, fail, skip
 from connectors.kit.stage import Stage, attempt, listed, quoted
 from connectors.terms import term_fault
@@ -121,6 +122,14 @@ def _inputs(stage: Stage) -> None:
     bought = offers.get(story.buy.offer)
     wanted = {each.name for each in bought.inputs if each.required} if bought else set()
     may = {each.name for each in bought.inputs} if bought else set()
+    for each in bought.inputs if bought else ():
+        if each.type == "file" and each.name in story.buy.inputs:
+            given = stage.uploads.describe(story.buy.inputs[each.name])
+            if given.media_type not in each.accept or not 0 < given.size <= each.most_bytes:
+                fail(
+                    f"fixtures/{given.filename} n’est pas un fichier que {each.name} accepte", f"fixtures/{given.filename} is no file that {each.name} accepts",
+                    "Donnez dans story.toml un fichier qu’un employé pourrait donner.", "In story.toml, give a file that an employee could give.",
+                )  # fmt: skip
     if not bought or not wanted <= set(story.buy.inputs) <= may:
         fail(
             f"l’achat de story.toml ({story.buy.offer}) ne remplit pas {sorted(wanted)}", f"the purchase of story.toml ({story.buy.offer}) does not fill in {sorted(wanted)}",
@@ -135,6 +144,8 @@ def _input_fault(each: Input) -> str:
         return f"minimum {each.minimum} > maximum {each.maximum}"
     if (each.type == "choice") != bool(each.choices):
         return "choices"
+    if (each.type == "file") != bool(each.accept) or not set(each.accept) <= KINDS.keys():
+        return f"accept: {', '.join(KINDS)}"
     try:
         pattern = re.compile(each.pattern)
     except re.error as error:

@@ -181,5 +181,6 @@ def _shown(stage: Stage) -> tuple[str, ...]:
 
 
 def _line(item: Received) -> str:
-    sent = item.asked.body.decode("utf-8", "replace")[:1000]
+    files = item.asked.content if any(part.filename for part in item.asked.parts) else None
+    sent = (item.asked.body.decode("utf-8", "replace") if files is None else str(files))[:1000]
     return f"→ {item.asked.method} {item.asked.target} {sent}".rstrip() + f"\n← {item.status} {item.content[:1000]}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from connectors.kit.story import ANYTHING, Exchange
+from connectors.kit.uploads import Part, parts_of
 
 NAMES = re.compile(r"\{(key|po|max|max_cents|any|base|soon|later|now|token)\}")
 
@@ -34,8 +35,15 @@ class Asked:
         return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
 
     @property
+    def parts(self) -> Iterator[Part]:
+        """The fields of a form with files."""
+        return parts_of(self.headers.get("content-type", ""), self.body)
+
+    @property
     def content(self) -> Any:
-        """The body: JSON or a form, decoded; text when it is neither."""
+        """The body: JSON or a form, decoded, where a file is its name; text when it is neither."""
+        if fields := list(self.parts):
+            return {part.name: part.filename or part.body.decode("utf-8", "replace") for part in fields}
         text = self.body.decode("utf-8", "replace")
         if "form-urlencoded" in self.headers.get("content-type", ""):
             return dict(parse_qsl(text, keep_blank_values=True))

@@ -87,7 +87,9 @@ def _key_sent(stage: Stage) -> None:
         )
     order(connector, quoted(connector, stage.fixtures.story.buy))
     sent = [item.asked for item in stage.merchant.received if item.step.startswith("fulfil")]
-    said = " ".join(f"{each.target} {sorted(each.headers.items())} {each.body.decode()}" for each in sent)
+    said = " ".join(
+        f"{each.target} {sorted(each.headers.items())} {each.body.decode('utf-8', 'replace')}" for each in sent
+    )
     capabilities = stage.manifest.capabilities
     if PO_NUMBER not in said or (KEY not in said and (capabilities.lookup_by_key or capabilities.idempotent != "none")):
         fail(
@@ -185,6 +187,35 @@ def _document_fault(media_type: str, file: BinaryIO) -> str:
     except ContractBroken as error:
         return error.detail
     return ""
+
+
+@check(
+    "file.sent_whole",
+    "bronze",
+    "Le fichier donné part tel quel, dans un seul champ",
+    "The file that was given leaves as it is, in one field",
+)
+def _sent_whole(stage: Stage) -> None:
+    story = stage.fixtures.story
+    bought = next((offer for offer in listed(stage) if offer.id == story.buy.offer), None)
+    given = [
+        story.buy.inputs[each.name]
+        for each in (bought.inputs if bought else ())
+        if each.type == "file" and each.name in story.buy.inputs
+    ]
+    if not given:
+        skip("l’achat de story.toml ne donne pas de fichier", "the purchase of story.toml gives no file")
+    connector = stage.connector()
+    order(connector, quoted(connector, story.buy))
+    sent = [part for item in stage.merchant.received for part in item.asked.parts if part.filename]
+    whole = {hashlib.sha256(part.body).hexdigest() for part in sent}
+    missing = [name for name in given if stage.uploads.describe(name).sha256 not in whole]
+    if missing:
+        fail(
+            f"{missing[0]} n’est pas parti tel quel", f"{missing[0]} did not leave as it is",
+            "Envoyez-le par [quote] ou [fulfil] files, ou par self.context.http.request(files=…).",
+            "Send it by [quote] or [fulfil] files, or by self.context.http.request(files=…).",
+        )  # fmt: skip
 
 
 @check(

@@ -19,6 +19,7 @@ from connectors.http import Answer, Download, GuardedClient, Network, Timeouts
 from connectors.kit.stage import Said, attempt, quoted
 from connectors.kit.story import ANYTHING, Purchase, Story
 from connectors.kit.tour import SINCE, look_up
+from connectors.kit.uploads import StoryUploads
 from connectors.merchants.registry import read_connector
 from connectors.merchants.trust import Trust
 
@@ -41,12 +42,19 @@ class RecordingClient(GuardedClient):
         self.told(method, url, content, answer)
         return answer
 
-    def download(self, url: str, into: BinaryIO, *, headers: Mapping[str, str] | None = None) -> Download:
+    def download(
+        self, url: str, into: BinaryIO, *, headers: Mapping[str, str] | None = None, json: Any = None
+    ) -> Download:
         """A document, written down."""
         kept = io.BytesIO()
-        download = super().download(url, kept, headers=headers)
+        download = super().download(url, kept, headers=headers, json=json)
         into.write(kept.getvalue())
-        self.told("GET", url, {}, Answer(200, {"content-type": download.media_type}, kept.getvalue()))
+        self.told(
+            "GET" if json is None else "POST",
+            url,
+            {"json": json},
+            Answer(200, {"content-type": download.media_type}, kept.getvalue()),
+        )
         return download
 
 
@@ -65,7 +73,8 @@ class Recorder:
 
     def told(self, method: str, url: str, content: Mapping[str, Any], answer: Answer) -> None:
         """Keep one exchange under the step that is being made; a request that holds a secret in its body signs in."""
-        body = content.get("json") or content.get("form")
+        files = {name: each.filename for name, each in (content.get("files") or {}).items()}
+        body = {**(content.get("form") or {}), **files} if files else content.get("json") or content.get("form")
         sent = json.dumps(body, default=str, ensure_ascii=False).replace('\\"', '"').replace("\\\\", "\\")
         step = "sign-in" if any(secret in sent for secret in self.secrets.values()) else self.step
         if answer.status in {401, 403}:
@@ -156,7 +165,10 @@ def recording(
     recorder = Recorder(folder, base, secrets, hidden)
     http.told = recorder.told
     try:
-        yield made(Context(name, base, dict(secrets), http, manifest.model_dump(by_alias=True))), recorder
+        yield (
+            made(Context(name, base, dict(secrets), http, manifest.model_dump(by_alias=True), StoryUploads(folder))),
+            recorder,
+        )
     finally:
         http.close()
 

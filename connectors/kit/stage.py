@@ -22,6 +22,7 @@ from connectors.http import GuardedClient, Timeouts
 from connectors.kit.merchant import ReplayingMerchant
 from connectors.kit.quiet import no_network
 from connectors.kit.story import Fixtures, FixturesError, Purchase, read_fixtures
+from connectors.kit.uploads import StoryUploads
 from connectors.manifest import Manifest
 from connectors.merchants.registry import ConnectorBroken, Made, end_code, read_connector, read_folder, require_code
 from connectors.merchants.trust import Trust
@@ -165,6 +166,11 @@ class Stage:
         hidden = frozenset({auth.parameter} if auth.kind == "query" else ())
         return ReplayingMerchant(self.fixtures, tuple(self.secrets.values()), hidden)
 
+    @property
+    def uploads(self) -> StoryUploads:
+        """What the story's inputs of type file refer to."""
+        return StoryUploads(self.folder / "fixtures")
+
     def fresh(self) -> None:
         """Forget what happened in an earlier check."""
         self.contacted, self.tried, self.output = [], [], io.StringIO()
@@ -186,7 +192,7 @@ class Stage:
             self.client.close()
         client.contacted, self.client = self.contacted, client
         content = manifest.model_dump(by_alias=True)
-        return made(Context(manifest.id, self.merchant.url, self.secrets, client, content))
+        return made(Context(manifest.id, self.merchant.url, self.secrets, client, content, self.uploads))
 
     def hurried(self) -> contextlib.AbstractContextManager[None]:
         """A block in which the last connector has no patience."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from connectors.addresses import is_private, is_this_machine
 from connectors.http import Network
 from connectors.manifest import Manifest
+from connectors.merchants.broken import ConnectorBroken
 
 
 def way_to(manifest: Manifest, base_url: str) -> tuple[list[str], bool]:
@@ -21,7 +22,19 @@ def way_to(manifest: Manifest, base_url: str) -> tuple[list[str], bool]:
     return [host], manifest.sandbox or is_this_machine(urlsplit(base_url).hostname or "")
 
 
-def private_among(hosts: Sequence[str], network: Network) -> str:
-    """Hosts in a private network that nobody here has named, listed; an author's word is no agreement of the company's."""
+def require_public(connector: str, hosts: Sequence[str], network: Network) -> None:
+    """An author's word is no agreement of the company's: a private address is named by who configures the portal.
+
+    Raises:
+        ConnectorBroken: a host is in a private network, and nobody here has named it.
+    """
     named = [host for host in (urlsplit(f"//{each}").hostname or "" for each in hosts) if is_private(host)]
-    return ", ".join(sorted(set(named) - {*network.private_hosts}))
+    if missing := sorted(set(named) - {*network.private_hosts}):
+        listed = ", ".join(missing)
+        raise ConnectorBroken(
+            connector,
+            {
+                "fr": f"son manifeste mène dans un réseau privé ({listed}) : nommez-le par base_url ou [network] private_hosts",
+                "en": f"its manifest leads into a private network ({listed}): name it by base_url or [network] private_hosts",
+            },
+        )

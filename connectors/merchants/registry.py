@@ -20,14 +20,16 @@ from connectors.acp.merchant import AcpMerchant
 from connectors.apart.merchant import ApartMerchant
 from connectors.apart.pool import Pool
 from connectors.apart.process import Code
-from connectors.contract import Context, MerchantConnector, Words
+from connectors.contract import Context, MerchantConnector, NoUploads, Uploads
 from connectors.declared.manifest import DeclaredManifest
 from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import GuardedClient, Network, Timeouts
 from connectors.manifest import Manifest, ManifestError, protocol_of, read_manifest, tables_of
+from connectors.merchants.broken import ConnectorBroken as ConnectorBroken
 from connectors.merchants.code import code_of
 from connectors.merchants.packages import folder_of_package
-from connectors.merchants.reach import private_among, way_to
+from connectors.merchants.reach import require_public, way_to
+from connectors.merchants.site import adjusted, require_site
 from connectors.merchants.trust import Level, Trust, require
 from connectors.opds.manifest import OpdsManifest
 from connectors.opds.merchant import OpdsMerchant
@@ -41,16 +43,6 @@ PROTOCOLS: Mapping[str, tuple[type[Manifest], type[MerchantConnector]]] = {
     "acp": (AcpManifest, AcpMerchant), "opds": (OpdsManifest, OpdsMerchant),
 }  # fmt: skip
 """What speaks a protocol with whatever merchant a manifest describes."""
-
-
-class ConnectorBroken(Exception):
-    """This connector cannot be used; `words` say why, and `remedy` what to do when it is not plain, in every language."""
-
-    def __init__(self, name: str, words: Words, remedy: Words | None = None) -> None:
-        super().__init__(f"{name}: {words['en']}")
-        self.name = name
-        self.words = words
-        self.remedy: Words = remedy or {}
 
 
 @dataclass(frozen=True)
@@ -79,7 +71,7 @@ def read_connector(connector: str, site: Path | None = None, trust: Trust = "") 
         ConnectorBroken: it does not exist, its manifest is wrong or nowhere, or its code does not load or may not run.
     """
     if connector in PROTOCOLS:
-        return _read(connector, _require_site(connector, site), lambda: PROTOCOLS[connector])
+        return _read(connector, require_site(connector, site), lambda: PROTOCOLS[connector])
     module, folder = _locate(connector)
     kind = partial(_kind_of, connector, module, folder, trust)
     spoken = kind() if site else None
@@ -167,6 +159,9 @@ def load_merchant(
     network: Network,
     site: Path | None = None,
     trust: Trust = "",
+    *,
+    uploads: Uploads = NoUploads(),
+    settings: Mapping[str, str] = {},
 ) -> LoadedMerchant:
     """One merchant of the configuration with its connector.
 
@@ -175,11 +170,15 @@ def load_merchant(
         base_url: replaces the manifest's; a host that the manifest does not name is then the only one contacted.
         site: the site's own manifest, as for `read_connector`.
         trust: how code of others runs; "" refuses it.
+        uploads: where the files are that inputs refer to.
+        settings: replace those of the manifest.
 
     Raises:
-        ConnectorBroken: it does not exist, its manifest is wrong, its code does not load or may not run, or a secret is missing.
+        ConnectorBroken: it does not exist, its manifest is wrong, its code does not load or may not run, a secret is
+            missing, or it has no such setting.
     """
     manifest, made = read_connector(connector, site, trust)
+    manifest = adjusted(connector, manifest, settings)
     missing = [name for name in manifest.auth.secrets if not secrets.get(name)]
     if missing:
         listed = ", ".join(missing)
@@ -187,33 +186,14 @@ def load_merchant(
     base = (base_url or manifest.network.base_url).rstrip("/")
     hosts, sandbox = way_to(manifest, base)
     manifest = manifest.model_copy(update={"sandbox": sandbox})
-    strangers = private_among([host for host in hosts if not base_url or host != urlsplit(base).netloc], network)
-    if strangers:
-        raise ConnectorBroken(
-            connector,
-            {
-                "fr": f"son manifeste mène dans un réseau privé ({strangers}) : nommez-le par base_url ou [network] private_hosts",
-                "en": f"its manifest leads into a private network ({strangers}): name it by base_url or [network] private_hosts",
-            },
-        )
+    require_public(connector, [host for host in hosts if not base_url or host != urlsplit(base).netloc], network)
     limits = Timeouts(**manifest.network.timeout)
     http = GuardedClient(hosts, network, limits, manifest.network.max_body)
     context = Context(
-        key=key, base_url=base, secrets=dict(secrets), http=http, manifest=manifest.model_dump(by_alias=True)
-    )
+        key=key, base_url=base, secrets=dict(secrets), http=http, manifest=manifest.model_dump(by_alias=True),
+        uploads=uploads,
+    )  # fmt: skip
     return LoadedMerchant(manifest, made(context))
-
-
-def _require_site(connector: str, site: Path | None) -> Path:
-    if site is None:
-        raise ConnectorBroken(
-            connector,
-            {
-                "fr": "ce connecteur parle un protocole et ne dit pas qui vend : donnez manifest = « marchand.toml »",
-                "en": "this connector speaks a protocol and does not say who sells: give manifest = “merchant.toml”",
-            },
-        )
-    return site
 
 
 def _kind_of(connector: str, module: str, folder: Path, trust: Trust) -> Spoken:

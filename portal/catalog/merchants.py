@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from connectors.contract import ConnectorError, ContractBroken, MerchantConnector
+from connectors.contract import ConnectorError, ContractBroken, MerchantConnector, NoUploads, Uploads
 from connectors.http import Network
 from connectors.merchants.registry import ConnectorBroken, LoadedMerchant, load_merchant
 from connectors.waiting import Breaker
@@ -51,8 +51,13 @@ class Merchants:
         return self.loaded[key]
 
 
-def load_merchants(settings: Settings, network: Network, breaker: Callable[[str], Breaker] | None = None) -> Merchants:
-    """Load every configured merchant; `breaker` makes what a lane's exchanges ask and tell."""
+def load_merchants(
+    settings: Settings,
+    network: Network,
+    breaker: Callable[[str], Breaker] | None = None,
+    uploads: Uploads = NoUploads(),
+) -> Merchants:
+    """Load every configured merchant; `breaker` makes what a lane's exchanges ask and tell, `uploads` keeps files."""
     merchants = Merchants()
     for key, section in settings.merchants.items():
         secrets = {name: secret.get_secret_value() for name, secret in section.secrets.items()}
@@ -60,8 +65,9 @@ def load_merchants(settings: Settings, network: Network, breaker: Callable[[str]
         manifest = settings.path(section.manifest) if section.manifest else None
         try:
             merchants.loaded[key] = load_merchant(
-                _connector(settings, section), key, section.base_url, secrets, way, manifest, section.trust
-            )
+                _connector(settings, section), key, section.base_url, secrets, way, manifest, section.trust,
+                uploads=uploads, settings=section.settings,
+            )  # fmt: skip
         except ConnectorBroken as error:
             log.error("connector_broken", merchant=key, connector=section.connector, detail=str(error))
             merchants.broken[key] = error

@@ -18,7 +18,7 @@ from connectors.merchants.registry import LoadedMerchant
 from portal import audit, clock, logs, outbox
 from portal.billing import charges
 from portal.billing.charges import Billable
-from portal.checkout import orders, packs, requests, terms
+from portal.checkout import orders, packs, requests, terms, uploads
 from portal.checkout.orders import Order
 from portal.checkout.quotes import QuoteRow
 from portal.database import Database
@@ -120,7 +120,9 @@ def _store(
     )  # fmt: skip
     session.add(order)
     session.flush()
-    orders.note(session, order, "accepted", {"groups_read_at": account.groups_read_at.isoformat()})
+    orders.note(session, order, "accepted", {
+        "groups_read_at": account.groups_read_at.isoformat(), "files": uploads.given_for(session, order.inputs),
+    })  # fmt: skip
     return order
 
 

@@ -6,6 +6,7 @@ again unless the merchant promises that the key makes a repeat harmless.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
@@ -44,8 +45,8 @@ from portal.refusals import Reason, Refused
 
 log = logs.get(__name__)
 
-DEADLINES = {"fulfilling": timedelta(hours=1), "preparing": timedelta(hours=72)}
-"""How long, counted from the moment the merchant was asked, before an unknown outcome is a dispute."""
+UNKNOWN_DEADLINE = timedelta(hours=1)
+"""How long, counted from the moment the merchant was asked, before an unknown outcome is a dispute; once it prepares, its manifest says."""
 CAUSES = {"": "merchant_unclear", "physical": "merchant_ships", "other_subject": "merchant_other_subject"}
 DISK_DEADLINE = timedelta(hours=72)
 """What our own disk has no room for is in no doubt: an administrator has time to make some."""
@@ -103,11 +104,16 @@ def deliver(means: Means, order: Order, merchant: LoadedMerchant, lease: Lease) 
     """Step 4: fetch the content, check it, store it with its hash; the charge may then be captured."""
     delivery = outcomes.from_json(order.outcome or {}).delivery
     stored: Stored | None = None
+    is_once = isinstance(delivery, Document) and delivery.once
     if isinstance(delivery, Document):
+        under = _name_of_one(order, delivery) if is_once else ""
         try:
-            stored = means.storage.keep(delivery, lambda into: merchant.connector.fetch(delivery, into))
+            stored = means.storage.keep(delivery, lambda into: merchant.connector.fetch(delivery, into), under)
         except ConnectorError as error:
-            return _undelivered(means, order.number, lease, f"{type(error).__name__}: {error}", DEADLINES[order.state])
+            # What comes once and is not there any more will not come tomorrow.
+            is_lost = is_once and isinstance(error, ContractBroken)
+            deadline = timedelta(0) if is_lost else _deadline(order, merchant)
+            return _undelivered(means, order.number, lease, f"{type(error).__name__}: {error}", deadline)
         except OSError as error:
             log.error("delivery_not_stored", order=order.number, detail=str(error))
             return _undelivered(means, order.number, lease, f"{type(error).__name__}: {error}", DISK_DEADLINE)
@@ -117,7 +123,7 @@ def deliver(means: Means, order: Order, merchant: LoadedMerchant, lease: Lease) 
     except (LeaseLost, SQLAlchemyError) as error:
         # A connection lost in the commit itself, which is no statement, may have committed.
         lost = getattr(error, "connection_invalidated", False) and getattr(error, "statement", None) is None
-        if stored and not lost:
+        if stored and not lost and not is_once:
             means.storage.drop(stored)
         raise
     return Ended()
@@ -208,21 +214,21 @@ def _record(
                 _delivered(session, order, None, lease)
                 return Ended()
         elif isinstance(outcome, Pending):
-            return _prepare(session, order, outcome)
+            return _prepare(session, order, outcome, _deadline(order, merchant))
         elif isinstance(outcome, NotDone):
             _refuse(session, order, outcome)
             return None
         else:
-            return _undecided(session, order, outcome)
+            return _undecided(session, order, outcome, _deadline(order, merchant))
     return deliver(means, order, merchant, lease)
 
 
-def _prepare(session: Session, order: Order, outcome: Pending) -> Wait | None:
+def _prepare(session: Session, order: Order, outcome: Pending, deadline: timedelta) -> Wait | None:
     order.merchant_ref, order.stage = outcome.order_ref, dict(outcome.stage)
     order.percent = None if outcome.percent is None else max(0, min(outcome.percent, 100))
     if order.state == "fulfilling":
         orders.move(session, order, "prepared", outcomes.evidence_of(outcome))
-    elif _is_late(order, DEADLINES[order.state]):
+    elif _is_late(order, deadline):
         doubt(session, order, "merchant_late", outcomes.evidence_of(outcome))
         return None
     return Wait("the merchant is preparing it", max(1, min(outcome.after_s, 3600)))
@@ -246,12 +252,12 @@ def _refuse(session: Session, order: Order, outcome: NotDone) -> None:
     fail(session, order, reason, outcomes.evidence_of(outcome))
 
 
-def _undecided(session: Session, order: Order, outcome: Unknown | NotFound) -> Wait | None:
+def _undecided(session: Session, order: Order, outcome: Unknown | NotFound, deadline: timedelta) -> Wait | None:
     detail = outcome.detail if isinstance(outcome, Unknown) else "the merchant does not know this order"
     if isinstance(outcome, Unknown) and outcome.needs_admin:
         doubt(session, order, CAUSES[outcome.cause], {"detail": detail[:500]})
         return None
-    if _is_late(order, DEADLINES[order.state]):
+    if _is_late(order, deadline):
         doubt(session, order, "merchant_silent", {"detail": detail[:500]})
         return None
     orders.note(session, order, "unanswered", {"detail": detail[:500]})
@@ -267,6 +273,15 @@ def _undelivered(means: Means, number: str, lease: Lease, detail: str, deadline:
             return None
         orders.note(session, order, "not_fetched", {"detail": detail[:500]})
     return Wait(detail)
+
+
+def _name_of_one(order: Order, document: Document) -> str:
+    """Where a document that comes once is kept: whoever goes on after a crash finds it there, and nobody guesses it."""
+    return hashlib.sha256(f"{order.key} {document.url}".encode()).hexdigest()[:32]
+
+
+def _deadline(order: Order, merchant: LoadedMerchant) -> timedelta:
+    return timedelta(days=merchant.manifest.capabilities.days) if order.state == "preparing" else UNKNOWN_DEADLINE
 
 
 def _is_late(order: Order, deadline: timedelta) -> bool:

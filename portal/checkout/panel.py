@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from connectors.contract import Buyer, ConnectorError, Input, Suggestion
+from connectors.contract import Buyer, ConnectorError, Input, Suggestion, Upload
 from portal import clock, logs
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
-from portal.checkout import packs, requests, running, terms
+from portal.checkout import packs, requests, running, terms, uploads
 from portal.checkout.inputs import InvalidInputs, clean_inputs
 from portal.checkout.orders import Order
 from portal.checkout.packs import Pack
@@ -48,6 +48,10 @@ class Panel:
     pack_refused: bool = False
     ends_at: datetime | None = None
     already: Order | None = None
+    files: dict[str, Upload] = field(default_factory=dict)
+    """What was given for inputs that are files, by input name; what is this person's and still kept."""
+    changed: set[str] = field(default_factory=set)
+    """Inputs that are files and have just been given or taken back."""
 
     @property
     def is_over(self) -> bool:
@@ -114,6 +118,7 @@ def _ask(panel: Panel, database: Database, merchants: Merchants, account_id: int
 def weigh(panel: Panel, database: Database, employee: Employee, zone: ZoneInfo) -> None:
     """Hold the price against every ceiling, find what was asked or allowed when one is too small, and what runs already."""
     quote = panel.quote
+    _find_files(panel, database, employee.account_id)
     if quote is None:
         return
     panel.ends_at = terms.promised_end(quote.term, clock.now(), zone)
@@ -123,6 +128,12 @@ def weigh(panel: Panel, database: Database, employee: Employee, zone: ZoneInfo) 
         panel.decision = explain(session, employee, panel.offer.wanted, zone, quote.price)
         if panel.decision.full:
             panel.request = requests.standing_request(session, quote, panel.decision)
+
+
+def _find_files(panel: Panel, database: Database, account_id: int) -> None:
+    with database.reading() as session:
+        found = uploads.own(session, account_id, panel.offer.fields, panel.typed)
+    panel.files = {name: row.as_contract() for name, row in found.items()}
 
 
 def _is_search(item: Input, text: str) -> bool:

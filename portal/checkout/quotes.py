@@ -14,7 +14,7 @@ from connectors import contract, intangible
 from portal import audit, clock, logs
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
-from portal.checkout import companies
+from portal.checkout import companies, uploads
 from portal.checkout.inputs import InvalidInputs, clean_inputs
 from portal.database import Base, Database, UtcDateTime
 from portal.money import SumMismatch, check_sum
@@ -104,6 +104,7 @@ def ask_quote(
         Refused: `merchant_gone`, `merchant_unavailable`, `merchant_broken` or `physical`; nothing was bought.
     """
     inputs = clean_inputs(offer.fields, typed)
+    uploads.require_own(database, account_id, offer.fields, inputs)
     merchant = merchants.merchant(offer.merchant)
     try:
         with asking(offer.merchant):
@@ -184,6 +185,7 @@ def keep_quote(
     )  # fmt: skip
     session.add(row)
     session.flush()
+    uploads.note_uses(session, row.id, inputs)
     return row
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import tempfile
@@ -39,14 +40,23 @@ class Storage:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keep(self, document: Document, fetch: Callable[[BinaryIO], Download]) -> Stored:
+    def keep(self, document: Document, fetch: Callable[[BinaryIO], Download], under: str = "") -> Stored:
         """Fetch a document, check that it is what the merchant said, and store it durably.
+
+        Args:
+            under: its name, for a document that can be fetched once: what is there already came whole, and is it.
 
         Raises:
             ContractBroken: an unknown kind of document, other bytes than announced, or another hash.
+            OSError: there is no room; a document that can be fetched once was not asked for.
         """
         ending = documents.kind_of(document.media_type).ending
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = f"{under or secrets.token_hex(16)}{ending}"
+        if under:
+            if self.path(name).exists():
+                return _as_stored(self.path(name), document.media_type)
+            self.probe()
         handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=INCOMING)
         try:
             with os.fdopen(handle, "w+b") as file:
@@ -54,7 +64,6 @@ class Storage:
                 file.flush()
                 active = _check(document, download, file)
                 os.fsync(file.fileno())
-            name = f"{secrets.token_hex(16)}{ending}"
             Path(temporary).rename(self.folder / name)
             _sync_folder(self.folder)
         except BaseException:
@@ -84,6 +93,13 @@ class Storage:
     def path(self, name: str) -> Path:
         """Where a stored document is."""
         return self.folder / name
+
+
+def _as_stored(path: Path, media_type: str) -> Stored:
+    with path.open("rb") as file:
+        active = documents.check(media_type, file)
+        file.seek(0)
+        return Stored(path.name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest(), active)
 
 
 def _check(document: Document, download: Download, file: BinaryIO) -> tuple[str, ...]:

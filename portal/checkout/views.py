@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from flask import Blueprint, Flask, Response, abort, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from connectors.contract import Buyer
 from portal.billing import refunds
 from portal.catalog.browsing import visible_offer
-from portal.checkout import orders, packs, request_views, running
+from portal.checkout import forms, orders, packs, request_views, running, uploads
 from portal.checkout.confirmation import accept
+from portal.checkout.forms import FileRequest
 from portal.checkout.orders import Order
 from portal.checkout.panel import Panel, price, weigh
 from portal.checkout.quotes import QuoteRow, find_quote
@@ -17,7 +20,7 @@ from portal.directory import sign_in
 from portal.installation import Installation
 from portal.refusals import Reason, Refused
 from portal.rights.decision import Employee, explain
-from portal.web import account, installation, language, wants_fragment
+from portal.web import account, csrf, installation, language, wants_fragment
 
 checkout = Blueprint("checkout", __name__)
 
@@ -32,6 +35,10 @@ FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 def register(app: Flask, _installation: Installation) -> None:
     """Add the pages of a purchase."""
     app.register_blueprint(checkout)
+    app.request_class = FileRequest
+    # It asks for its token itself, once it is known which files may come.
+    csrf.exempt(quote)
+    app.teardown_request(lambda _error: cast(FileRequest, request).discard())
     request_views.register(app)
 
 
@@ -65,15 +72,19 @@ def card(slug: str) -> ResponseReturnValue:
 @checkout.post("/offers/<slug>/quote")
 def quote(slug: str) -> ResponseReturnValue:
     """The price for what was typed so far; picking a completion fills its input."""
+    house = installation()
     panel = _open_panel(slug)
-    panel.typed = {item.name: request.form.get(item.name, "")[:500] for item in panel.offer.fields}
+    if panel.decision.allowed:
+        forms.expect_files(panel, house.uploads)
+    # Only now, and not before every request: it reads the form, and with it the files.
+    csrf.protect()
+    forms.read(panel, house.uploads, account().id)
     picked = request.form.get("pick", "")
     name, _, value = picked.partition("=")
     if name in panel.typed:
         panel.typed[name] = value
     panel.pays_each = "each" in request.form
-    if panel.decision.allowed:
-        house = installation()
+    if panel.decision.allowed and not panel.wrong:
         asked = panel.pays_each or "ask" in request.form or bool(picked)
         price(panel, house.database, house.merchants, account().id, _buyer(), asked=asked)
     if panel.quote and not wants_fragment():
@@ -154,7 +165,8 @@ def receipt(number: str) -> ResponseReturnValue:
     with installation().database.reading() as session:
         given_back = refunds.confirmed(session, number)
         paid = packs.payment_of(session, number)
-    return render_template("checkout/receipt.html", order=order, refunds=given_back, paid=paid)
+        files = uploads.given_for(session, order.inputs)
+    return render_template("checkout/receipt.html", order=order, refunds=given_back, paid=paid, files=files)
 
 
 def _open_panel(slug: str) -> Panel:
@@ -179,7 +191,7 @@ def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> Respo
     else:
         template = "checkout/_quote.html" if part else "checkout/_panel.html"
     body = render_template(
-        template, panel=panel, offer=panel.offer, asks_password=asks_password,
+        template, panel=panel, offer=panel.offer, part=part, asks_password=asks_password,
         cost_centre=person.cost_centre, asked=bool({"ask", "each", "pick", "quote"} & set(request.values)),
     )  # fmt: skip
     headers = (

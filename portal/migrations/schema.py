@@ -32,6 +32,7 @@ ROOMS_WITH_TABLES = (
     "portal.checkout.packs",
     "portal.checkout.quotes",
     "portal.checkout.requests",
+    "portal.checkout.uploads",
     "portal.daily",
     "portal.directory.accounts",
     "portal.directory.sessions",

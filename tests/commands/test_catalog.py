@@ -32,7 +32,9 @@ def test_one_merchant_can_be_read_alone_and_a_wrong_name_is_said(furnished):
 def test_every_connector_is_listed_with_its_use(furnished):
     used = {row["connector"]: row["used_as"] for row in furnished.json("connectors", "list")}
 
-    unused = dict.fromkeys(("acp", "entreprises", "legifrance", "opds", "pappers", "signature"), "")
+    unused = dict.fromkeys(
+        ("acp", "deepl", "entreprises", "legifrance", "opds", "pappers", "recommande", "signature"), ""
+    )
     assert used == {**unused, **{name: name for name in ("coface", "lesechos", "netpme", "quidonc", "registre")}}
 
 

@@ -27,7 +27,7 @@ def test_a_new_connector_is_made_and_proved(terminal, tmp_path, shorter):
     proved = terminal.run("connectors", "check", str(tmp_path / "essai"), "--tier", "bronze")
     assert proved.exit_code == 0
     assert "✓ fulfil.same_key        The same key twice: the same request, the same order" in proved.stdout
-    assert "essai: bronze (19 passed, 0 failed, 2 skipped)" in proved.stdout
+    assert "essai: bronze (19 passed, 0 failed, 3 skipped)" in proved.stdout
     assert "→" not in proved.stdout
     assert "→ GET /products" in terminal.run("connectors", "check", str(tmp_path / "essai"), "--show").stdout
     assert terminal.run("connectors", "new", "essai", "--folder", str(tmp_path)).exit_code == 2

@@ -37,7 +37,13 @@ def line(terminal, code: int = 0) -> dict[str, str]:
 
 
 def test_it_is_listed_checked_and_synchronised(selling):
-    assert line(selling) == {"connector": "opds", "used_as": "librairie", "tier": "", "wrong": ""}
+    assert line(selling) == {
+        "connector": "opds",
+        "used_as": "librairie",
+        "tier": "",
+        "code": "none: data only",
+        "wrong": "",
+    }
     assert "Librairie Numérique Démo SAS" in selling.run("check").output
     said = selling.run("catalog", "sync", "librairie").output
     assert "librairie: 36 offers, 0 withdrawn, 6 refused" in said

@@ -20,6 +20,7 @@ from demo.merchants import MerchantsServer
 from tests.connectors.kit_recording import SECRETS, SHIPPED, record_shipped
 
 Break = Callable[[Path], None]
+SHIPPED_FOLDER = Path(__file__).parents[2] / "connectors" / "merchants"
 CODE = "from connectors.contract import *\nfrom connectors.declared.merchant import DeclaredMerchant\n\n\nclass Connector(DeclaredMerchant):\n"
 
 
@@ -40,7 +41,7 @@ def test_what_new_makes_is_gold_and_says_why_it_leaves_out_what_it_does(made):
     assert failed(report) == {}
     assert report.tier == "gold"
     skipped = {result.check.id: result.why["en"] for result in report.results if result.outcome == "skipped"}
-    assert set(skipped) == {"code.stays_inside", "offers.delta", "sign_in.again"}
+    assert set(skipped) == {"code.stays_inside", "file.sent_whole", "offers.delta", "sign_in.again"}
     assert all(len(why.split()) > 3 for why in skipped.values())
 
 
@@ -170,8 +171,23 @@ def test_an_expired_token_is_asked_for_again(made):
     assert set(failed(prove(made))) == {"sign_in.again"}
 
 
+def test_a_file_that_does_not_leave_whole_is_found(tmp_path):
+    folder = shutil.copytree(SHIPPED_FOLDER / "recommande", tmp_path / "recommande")
+    assert failed(prove(folder, up_to="bronze")) == {}
+    edit("connector.toml", ('files = {letter = "{input.letter}"}\n', ""))(folder)
+    edit("fixtures/fulfil.json", (',\n      "letter": "lettre.pdf"', ""))(folder)
+    assert failed(prove(folder, up_to="bronze"))["file.sent_whole"] == "lettre.pdf did not leave as it is"
+
+
+def test_a_story_gives_a_file_that_its_input_takes(tmp_path):
+    folder = shutil.copytree(SHIPPED_FOLDER / "recommande", tmp_path / "recommande")
+    edit("fixtures/story.toml", ('letter = "lettre.pdf"', 'letter = "lettre.txt"'))(folder)
+    (folder / "fixtures/lettre.txt").write_text("Bonjour", encoding="utf-8")
+    assert "no file that letter accepts" in failed(prove(folder, up_to="bronze"))["inputs.valid"]
+
+
 def test_every_check_has_a_break():
-    assert {each.id for each in CHECKS} == {each[0] for each in BREAKS} | {"sign_in.again"}
+    assert {each.id for each in CHECKS} == {each[0] for each in BREAKS} | {"sign_in.again", "file.sent_whole"}
 
 
 @pytest.mark.parametrize(
@@ -282,6 +298,6 @@ def test_pytest_takes_it_as_a_plugin_in_one_line(made):
     ]
     done = subprocess.run(command, cwd=made.parent, env={**os.environ, "PYTHONPATH": str(SHIPPED.parent.parent)}, capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 1, done.stderr
-    assert "1 failed, 35 passed, 3 skipped" in done.stdout
+    assert "1 failed, 35 passed, 4 skipped" in done.stdout
     assert "README.md lacks api_key" in done.stdout
     assert "the connector lists everything each time" in done.stdout

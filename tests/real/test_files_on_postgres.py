@@ -1,0 +1,37 @@
+"""Files that employees give, on PostgreSQL: the same two clicks, the same erasure, and sweepers at one moment."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from portal.checkout import upload_rounds
+from tests import test_deepl_two_clicks as clicks
+from tests.real.postgres import Postgres
+
+shop, company, settle = clicks.shop, clicks.company, clicks.settle
+test_a_document_is_translated_charged_and_erased = clicks.test_a_document_is_translated_charged_and_erased
+test_what_nobody_bought_is_erased = clicks.test_what_nobody_bought_is_erased_and_can_be_given_again
+test_another_persons_file_is_nobodys = clicks.test_another_persons_file_is_nobodys
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> str:
+    """Every installation of this file is on PostgreSQL."""
+    return postgres.url(postgres.make())
+
+
+def test_two_sweepers_and_somebody_who_gives_his_file_again(buyer, installation, later):
+    clicks.ask(buyer)
+    later(hours=3)
+    buyer.sign_in("chloe.lefevre")
+    with ThreadPoolExecutor(4) as pool:
+        sweeps = [pool.submit(upload_rounds.sweep, installation.database, installation.uploads) for _each in range(4)]
+        token = clicks.ask(buyer)
+        for each in sweeps:
+            each.result()
+    assert token
+    assert len(clicks.files_of(installation)) == 1
+    upload_rounds.sweep(installation.database, installation.uploads)
+    assert len(clicks.files_of(installation)) == 1
