@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from portal.billing.recovery import Recovery
 from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.breakers import Breakers
+from portal.catalog import lists
+from portal.catalog.lists import Lists
 from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout.purchase import advance, resolve
 from portal.checkout.recovery import enqueue_forgotten
@@ -117,13 +120,20 @@ class Installation:
         head = partial(
             daily.once_a_day, self.database, self.settings.portal.zone, "audit head", daily.log_newest_hash
         )  # fmt: skip
-        started = clock.now()
+        started, lists_of_merchants = clock.now(), self.lists
         return [
             Round("daily", daily.LOOK_S, head),
             Round("recovery", recovery.LOOK_S, lambda: self.recovery.at_intervals(started)),
             Round("usage", usage.ROUND_S, self._usage_round),
             Round("leftovers", LONGEST_FETCH_S, self.storage.sweep),
+            Round("lists", lists.LOOK_S, lists_of_merchants.look, lists_of_merchants.end),
         ]  # fmt: skip
+
+    @property
+    def lists(self) -> Lists:
+        """The merchants' lists, and who reads them when."""
+        sections = self.settings.merchants
+        return Lists(self.database, self.merchants, lambda key: timedelta(minutes=sections[key].read_every))
 
     def _usage_round(self) -> None:
         files = self.operator.files

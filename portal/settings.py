@@ -136,6 +136,8 @@ class MerchantSection(Section):
     secrets: dict[str, SecretStr] = {}
     manifest: str = ""
     """Who sells, for a connector that speaks a protocol: a `connector.toml` of this site, relative to this file."""
+    read_every: int = Field(default=60, ge=1, le=10_080)
+    """Minutes between two readings of its list by a worker."""
 
     @field_validator("base_url")
     @classmethod

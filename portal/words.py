@@ -35,6 +35,17 @@ REASONS = {
     ),
     "quote_expired": lazy_gettext("This price is no longer valid. Look at the new price below and confirm again."),
     "merchant_gone": lazy_gettext("This service is no longer offered here. Nothing was bought."),
+    "merchant_on_hold": lazy_gettext(
+        "%(merchant)s has changed who it is or where it is reached, and an administrator has not agreed to it yet. "
+        "Nothing was bought; ask %(contact)s."
+    ),
+    "offer_on_hold": lazy_gettext(
+        "%(merchant)s has changed how this service is priced, and an administrator has not agreed to it yet. "
+        "Nothing was bought; ask %(contact)s."
+    ),
+    "change_gone": lazy_gettext(
+        "This change is no longer there: it was answered, or it has become another. Look at what waits now."
+    ),
     "merchant_unavailable": lazy_gettext(
         "%(merchant)s does not answer at the moment. Nothing was bought; try again in a few minutes."
     ),
@@ -209,6 +220,8 @@ ACTIONS = {
     "ceiling_ended": lazy_gettext("Ceiling ended"),
     "delegation_added": lazy_gettext("Delegation made"),
     "delegation_ended": lazy_gettext("Delegation ended"),
+    "change_agreed": lazy_gettext("Merchant's change agreed to"),
+    "change_refused": lazy_gettext("Merchant's change refused"),
     "operator_chosen": lazy_gettext("Operator chosen"),
     "refund_asked": lazy_gettext("Refund asked for"),
     "refund_confirmed": lazy_gettext("Refund confirmed"),

@@ -43,10 +43,11 @@ class ConnectorBroken(Exception):
 
 @dataclass(frozen=True)
 class LoadedMerchant:
-    """A connector ready to be asked."""
+    """A connector ready to be asked; `hosts` are the only ones it is asked at."""
 
     manifest: Manifest
     connector: MerchantConnector
+    hosts: tuple[str, ...] = ()
 
 
 def names() -> list[str]:
@@ -130,7 +131,7 @@ def load_merchant(
     context = Context(
         key=key, base_url=base, secrets=dict(secrets), http=http, manifest=manifest.model_dump(by_alias=True)
     )
-    return LoadedMerchant(manifest, made(context))
+    return LoadedMerchant(manifest, made(context), tuple(hosts))
 
 
 def _require_one_manifest(connector: str, site: Path | None) -> None:

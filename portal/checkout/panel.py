@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.contract import Buyer, ConnectorError, Input, Suggestion
 from portal import logs
+from portal.catalog import consent
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
 from portal.checkout import requests
@@ -59,6 +60,9 @@ def price(
     searched = [
         item for item in panel.offer.fields if item.suggest and _is_search(item, panel.typed.get(item.name, ""))
     ]
+    if searched and _is_held(panel, database, merchants):
+        # Not even completions are asked of whoever is somebody else now.
+        return
     for item in searched:
         panel.found[item.name] = _complete(merchants, panel.offer, item.name, panel.typed[item.name])
     unresolved = {name for name, found in panel.found.items() if not _is_chosen(found, panel.typed[name])}
@@ -72,6 +76,15 @@ def price(
         panel.wrong = error.reasons if asked else _not_gaps(error.reasons, panel.typed)
     except Refused as error:
         panel.refusal = error.reason
+
+
+def _is_held(panel: Panel, database: Database, merchants: Merchants) -> bool:
+    try:
+        with database.reading() as session:
+            consent.require(session, merchants.merchant(panel.offer.merchant), panel.offer)
+    except Refused as error:
+        panel.refusal = error.reason
+    return panel.refusal is not None
 
 
 def weigh(panel: Panel, database: Database, employee: Employee, zone: ZoneInfo) -> None:

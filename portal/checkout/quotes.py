@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from connectors import contract
 from portal import clock, logs
+from portal.catalog import consent
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
 from portal.checkout.inputs import InvalidInputs, clean_inputs
@@ -90,10 +91,13 @@ def ask_quote(
 
     Raises:
         InvalidInputs: what was typed is wrong, or the merchant says that it designates nothing.
-        Refused: `merchant_gone`, `merchant_unavailable` or `merchant_broken`; nothing was bought.
+        Refused: `merchant_gone`, `merchant_on_hold`, `offer_on_hold`, `merchant_unavailable` or `merchant_broken`;
+            nothing was bought.
     """
     inputs = clean_inputs(offer.fields, typed)
     connector = merchants.connector(offer.merchant)
+    with database.reading() as session:
+        consent.require(session, merchants.merchant(offer.merchant), offer)
     try:
         with asking(offer.merchant):
             quote = connector.quote(offer.offer, inputs, buyer)

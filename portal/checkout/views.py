@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from connectors.contract import Buyer
 from portal.billing import refunds
+from portal.catalog import consent
 from portal.catalog.browsing import visible_offer
 from portal.checkout import orders, request_views
 from portal.checkout.confirmation import accept
@@ -153,7 +154,8 @@ def _open_panel(slug: str) -> Panel:
         if found is None:
             abort(404)
         decision = explain(session, employee, found.wanted, house.settings.portal.zone)
-    return Panel(found, decision)
+        why = consent.obstacle(session, found)
+    return Panel(found, decision, refusal=why)
 
 
 def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> ResponseReturnValue:
