@@ -46,7 +46,7 @@ from portal.mail import sending
 from portal.mail.submission import MailServer
 from portal.migrations import schema
 from portal.outbox import OPERATOR, Lease
-from portal.settings import Settings
+from portal.settings import READ_EVERY_MIN, Settings
 from portal.settings_faults import Fault, SettingsError
 
 GRACE_S = 5
@@ -133,7 +133,11 @@ class Installation:
     def lists(self) -> Lists:
         """The merchants' lists, and who reads them when."""
         sections = self.settings.merchants
-        return Lists(self.database, self.merchants, lambda key: timedelta(minutes=sections[key].read_every))
+
+        def every(key: str) -> timedelta:
+            return timedelta(minutes=sections[key].read_every if key in sections else READ_EVERY_MIN)
+
+        return Lists(self.database, self.merchants, every)
 
     def _usage_round(self) -> None:
         files = self.operator.files

@@ -24,6 +24,7 @@ from portal.settings_faults import Fault, SettingsError, fault_of, place
 from portal.settings_values import is_address, require_amount, require_http
 
 DEFAULT_PATH = Path("instance/portal.toml")
+READ_EVERY_MIN = 60
 SECRET_KEYS = ("bind_password", "client_secret", "password", "usage_sftp_password")
 
 
@@ -136,7 +137,7 @@ class MerchantSection(Section):
     secrets: dict[str, SecretStr] = {}
     manifest: str = ""
     """Who sells, for a connector that speaks a protocol: a `connector.toml` of this site, relative to this file."""
-    read_every: int = Field(default=60, ge=1, le=10_080)
+    read_every: int = Field(default=READ_EVERY_MIN, ge=1, le=10_080)
     """Minutes between two readings of its list by a worker."""
 
     @field_validator("base_url")

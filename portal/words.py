@@ -7,11 +7,12 @@ from typing import Any
 
 from flask_babel import format_date, get_locale, gettext, lazy_gettext, to_user_timezone
 
-from portal import money
+from portal import consent_words, money
 from portal.languages import in_language
 from portal.refusals import Reason
 
 REASONS = {
+    **consent_words.REASONS,
     "sign_in_refused": lazy_gettext(
         "Sign-in did not succeed. Check your login and password; if they are right, try again in a few minutes "
         "or ask your IT department."
@@ -35,17 +36,6 @@ REASONS = {
     ),
     "quote_expired": lazy_gettext("This price is no longer valid. Look at the new price below and confirm again."),
     "merchant_gone": lazy_gettext("This service is no longer offered here. Nothing was bought."),
-    "merchant_on_hold": lazy_gettext(
-        "%(merchant)s has changed who it is or where it is reached, and an administrator has not agreed to it yet. "
-        "Nothing was bought; ask %(contact)s."
-    ),
-    "offer_on_hold": lazy_gettext(
-        "%(merchant)s has changed how this service is priced, and an administrator has not agreed to it yet. "
-        "Nothing was bought; ask %(contact)s."
-    ),
-    "change_gone": lazy_gettext(
-        "This change is no longer there: it was answered, or it has become another. Look at what waits now."
-    ),
     "merchant_unavailable": lazy_gettext(
         "%(merchant)s does not answer at the moment. Nothing was bought; try again in a few minutes."
     ),
@@ -206,6 +196,7 @@ REQUEST_STATES = {
 }
 
 ACTIONS = {
+    **consent_words.ACTIONS,
     "request_made": lazy_gettext("Asked to pass a ceiling"),
     "request_allowed": lazy_gettext("Request allowed"),
     "request_declined": lazy_gettext("Request declined"),
@@ -220,8 +211,6 @@ ACTIONS = {
     "ceiling_ended": lazy_gettext("Ceiling ended"),
     "delegation_added": lazy_gettext("Delegation made"),
     "delegation_ended": lazy_gettext("Delegation ended"),
-    "change_agreed": lazy_gettext("Merchant's change agreed to"),
-    "change_refused": lazy_gettext("Merchant's change refused"),
     "operator_chosen": lazy_gettext("Operator chosen"),
     "refund_asked": lazy_gettext("Refund asked for"),
     "refund_confirmed": lazy_gettext("Refund confirmed"),

@@ -155,6 +155,15 @@ def settle(row: MerchantAgreement) -> None:
     row.seen, row.seen_at, row.change, row.refused_by = None, None, "", ""
 
 
+def forget(session: Session, key: str) -> None:
+    """An administrator connects a merchant anew, and so agrees to who he is: what is seen next is agreed."""
+    row = session.get(MerchantAgreement, key)
+    if row:
+        session.delete(row)
+        session.flush()
+        put_back(session, key)
+
+
 def merchants_on_hold(session: Session) -> set[str]:
     """The merchants who are not who they were."""
     return set(session.scalars(select(MerchantAgreement.merchant).where(MerchantAgreement.change != "")))
@@ -191,7 +200,8 @@ class Weighing:
         rows = {row.id: row for row in known}
         found = session.scalars(select(OfferChange).where(OfferChange.offer_id.in_(rows)))
         self._changes = {change.offer_id: change for change in found}
-        self._agreed = {number: price_model(row) for number, row in rows.items()}
+        # Those of before anything was agreed to are agreed as they are listed next.
+        self._agreed = {number: price_model(row) for number, row in rows.items() if row.run}
         self._agreed |= {number: change.agreed for number, change in self._changes.items()}
         self.held = 0
 

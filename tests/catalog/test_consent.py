@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from connectors.contract import Removed, State
 from connectors.merchants.registry import LoadedMerchant
@@ -270,6 +270,28 @@ def test_ports_of_this_machine_are_nobodys(database):
     other, _lists = shop(database, hosts=("127.0.0.1:9001",))
     assert consent.identity(one) == consent.identity(other)
     assert consent.identity(shop(database, hosts=("m.example:8443",))[0])["hosts"] == ["m.example:8443"]
+
+
+def test_what_was_on_sale_before_agreements_were_kept_is_agreed_as_it_is_listed_next(database):
+    sell(database, *OFFERS)
+    with database.transaction() as session:
+        session.execute(update(OfferRow).values(run=0))
+    others = [replace(each, **OTHER_RATE) for each in OFFERS]
+    assert sell(database, *others).held == 0
+    assert sell(database, *OFFERS).held == 4
+
+
+def test_who_connects_a_merchant_anew_agrees_to_who_he_is(database, monkeypatch):
+    monkeypatch.setattr(Lists, "_plan", lambda *_told: None)
+    read(shop(database)[1])
+    other, lists = shop(database, name="Autre")
+    read(lists)
+    assert ids(database) == []
+    with database.transaction() as session:
+        consent.forget(session, "m")
+    assert len(ids(database)) == 4
+    assert read(lists).problem == ""
+    assert waiting(database) == []
 
 
 def test_rows_of_before_are_agreed_as_they_stand():

@@ -39,6 +39,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('failures', sa.Integer(), nullable=False, server_default='0'))
         batch_op.add_column(sa.Column('next_at', sa.DateTime(), nullable=True))
     op.execute("UPDATE catalogue_runs SET good_at = ended_at")
+    # What is listed next is taken as agreed.
+    op.execute("UPDATE offers SET run = 0")
 
 
 def downgrade() -> None:
