@@ -284,7 +284,7 @@ def test_what_was_on_sale_before_agreements_were_kept_is_agreed_as_it_is_listed_
 def test_who_connects_a_merchant_anew_agrees_to_who_he_is(database, monkeypatch):
     monkeypatch.setattr(Lists, "_plan", lambda *_told: None)
     read(shop(database)[1])
-    other, lists = shop(database, name="Autre")
+    _other, lists = shop(database, name="Autre")
     read(lists)
     assert ids(database) == []
     with database.transaction() as session:
