@@ -1,4 +1,4 @@
-"""What is on hold until an administrator agrees, as sentences; `words.py` takes them up."""
+"""Why nothing of a merchant can be bought just now, as sentences; `words.py` takes them up."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ REASONS = {
     "offer_on_hold": lazy_gettext(
         "%(merchant)s has changed how this service is priced, and an administrator has not agreed to it yet. "
         "Nothing was bought; ask %(contact)s."
+    ),
+    "merchant_busy": lazy_gettext(
+        "%(merchant)s is slow at this moment and keeps others waiting. Nothing was bought; try again in a few seconds."
     ),
     "change_gone": lazy_gettext(
         "This change is no longer there: it was answered, or it has become another. Look at what waits now."

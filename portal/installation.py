@@ -21,7 +21,7 @@ from connectors.contract import OperatorAdapter
 from connectors.http import Network, trusted
 from connectors.operators.profiles import UnknownProfile
 from connectors.operators.registry import OperatorConfig, UsageConfig, load_operator
-from connectors.waiting import Breaker
+from connectors.waiting import Breaker, Seats
 from portal import clock, daily
 from portal.billing import captures, recovery, refunding, settlement, usage
 from portal.billing.config import is_pinned
@@ -144,8 +144,8 @@ class Installation:
         if files is not None:
             usage.go_round(self.database, files, self.settings.portal.zone)
 
-    def carry_on(self, lease: Lease, patience_s: float) -> None:
-        """Advance a purchase just accepted, waiting at most `patience_s` seconds for it.
+    def carry_on(self, lease: Lease, patience_s: float, seats: Seats | None = None) -> None:
+        """Advance a purchase just accepted, waiting at most `patience_s` seconds for it, and only from one of the `seats`.
 
         What is not done by then goes on in this process; if the process ends in order it is handed back
         (`end`), if it dies the lease runs out, and a worker takes over.
@@ -153,7 +153,12 @@ class Installation:
         self.holding.take([lease])
         thread = threading.Thread(target=self._carry_on, args=(lease,), name=f"purchase {lease.subject}", daemon=True)
         thread.start()
-        thread.join(patience_s)
+        # Of those who buy from a merchant that hangs, most are shown at once where their order stands.
+        seat = seats.take() if seats else None
+        if seats is None or seat is not None:
+            thread.join(patience_s)
+        if seats and seat is not None:
+            seats.leave(seat)
 
     def _carry_on(self, lease: Lease) -> None:
         try:

@@ -10,7 +10,7 @@ import importlib
 import importlib.resources
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
@@ -23,6 +23,7 @@ from connectors.declared.manifest import DeclaredManifest
 from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import GuardedClient, Network, Timeouts
 from connectors.manifest import Manifest, ManifestError, protocol_of, read_manifest
+from connectors.waiting import Seats
 
 FOLDER = Path(__file__).parent
 ENTRY_POINT_GROUP = "portal.merchants"
@@ -43,11 +44,16 @@ class ConnectorBroken(Exception):
 
 @dataclass(frozen=True)
 class LoadedMerchant:
-    """A connector ready to be asked; `hosts` are the only ones it is asked at."""
+    """A connector ready to be asked; `hosts` are the only ones it is asked at.
+
+    A web process waits for it from its seats: for what a first click asks, and for what a second click brings.
+    """
 
     manifest: Manifest
     connector: MerchantConnector
     hosts: tuple[str, ...] = ()
+    first_click: Seats = field(default_factory=Seats, compare=False)
+    second_click: Seats = field(default_factory=Seats, compare=False)
 
 
 def names() -> list[str]:

@@ -121,8 +121,9 @@ def _is_chosen(found: list[Suggestion], text: str) -> bool:
 
 def _complete(merchants: Merchants, offer: OfferRow, name: str, text: str) -> list[Suggestion]:
     try:
-        with asking(offer.merchant):
-            found = merchants.connector(offer.merchant).suggest(offer.offer, name, text.strip())[:10]
+        merchant = merchants.merchant(offer.merchant)
+        with merchant.first_click.waiting(), asking(offer.merchant):
+            found = merchant.connector.suggest(offer.offer, name, text.strip())[:10]
             return [checked(suggestion) for suggestion in found]
     except (ConnectorError, Refused) as error:
         # Without completions the employee can still type the value itself.

@@ -11,6 +11,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from connectors import contract
+from connectors.waiting import Full
 from portal import clock, logs
 from portal.catalog import consent
 from portal.catalog.merchants import Merchants, asking, checked
@@ -91,19 +92,21 @@ def ask_quote(
 
     Raises:
         InvalidInputs: what was typed is wrong, or the merchant says that it designates nothing.
-        Refused: `merchant_gone`, `merchant_on_hold`, `offer_on_hold`, `merchant_unavailable` or `merchant_broken`;
-            nothing was bought.
+        Refused: `merchant_gone`, `merchant_on_hold`, `offer_on_hold`, `merchant_busy`, `merchant_unavailable` or
+            `merchant_broken`; nothing was bought.
     """
     inputs = clean_inputs(offer.fields, typed)
-    connector = merchants.connector(offer.merchant)
+    merchant = merchants.merchant(offer.merchant)
     with database.reading() as session:
-        consent.require(session, merchants.merchant(offer.merchant), offer)
+        consent.require(session, merchant, offer)
     try:
-        with asking(offer.merchant):
-            quote = connector.quote(offer.offer, inputs, buyer)
+        with merchant.first_click.waiting(), asking(offer.merchant):
+            quote = merchant.connector.quote(offer.offer, inputs, buyer)
         check_quote(quote)
     except contract.Rejected as error:
         raise _rejection(error, offer) from error
+    except Full as error:
+        raise Refused("merchant_busy", merchant=offer.merchant_name) from error
     except (contract.Unavailable, contract.UnknownOutcome) as error:
         log.warning("quote_unavailable", merchant=offer.merchant, detail=str(error))
         raise Refused("merchant_unavailable", merchant=offer.merchant_name) from error

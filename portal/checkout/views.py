@@ -100,7 +100,7 @@ def confirm() -> ResponseReturnValue:
     except Refused as refused:
         return _ask_again(slug, asked, refused.reason)
     if accepted.lease:
-        house.carry_on(accepted.lease, PATIENCE_S)
+        house.carry_on(accepted.lease, PATIENCE_S, merchant.second_click)
     return _show_order(accepted.number, after_confirmation=True)
 
 
