@@ -16,7 +16,7 @@ from connectors.contract import Unavailable
 LONGEST_DIGITS = 6
 SEATS = 2
 """So many of a process's threads may wait for one other side: whoever hangs holds these, and not all there are."""
-PATIENCE_S = 1.0
+PATIENCE_S = 2.0
 """How long somebody waits for a seat, while those who have one have not been waiting longer than this themselves."""
 
 
