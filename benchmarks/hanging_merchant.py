@@ -1,10 +1,10 @@
-"""Fifteen merchants, two hundred employees who buy, and one merchant who hangs: what the other fourteen feel of it.
+"""Fifteen merchants, many employees who buy, and one merchant who hangs: what the other fourteen feel of it.
 
 usage: python -m benchmarks.hanging_merchant   (from the root of a checkout; six minutes)
 
 `portal serve` as it is installed (two web processes, a worker), over real sockets. Directory, operator and merchants are
 the demonstration's, in a process of its own; the fifteenth merchant has a server of its own, which by turns answers
-and takes every request without a word. Each employee buys, thinks, and buys again, always from the same merchant: sixty of them
+and takes every request without a word. Each employee buys, thinks, and buys again, always from the same merchant: half of them
 from the one, so that without a limit those who wait for it would hold every thread there is.
 """
 
@@ -44,8 +44,8 @@ from portal.rights.rules import add_rule
 from portal.rights.scopes import Scope
 from tests.real.slapd import free_port
 
-MERCHANTS, EMPLOYEES, OF_THE_ONE, THINK_S = 15, 200, 60, 50.0
-ROUNDS, TURN_S, WARM_S = 8, 15.0, 45.0
+MERCHANTS, EMPLOYEES, OF_THE_ONE, THINK_S = 15, 240, 120, 100.0
+ROUNDS, TURN_S, WARM_S = 5, 20.0, 30.0
 OVER_S = 16.0
 """Any request to a merchant is over by then: what one turn has left behind is not counted in the next."""
 CONNECTOR, OFFER = "registre", "kbis"

@@ -124,15 +124,8 @@ def notice(database: Database, key: str, merchant: LoadedMerchant) -> bool:
     if known and (known.seen or known.agreed) == found:
         return known.seen is not None
     with database.transaction() as session:
-        first = {
-            "merchant": key,
-            "agreed": found,
-            "agreed_by": "",
-            "agreed_at": clock.now(),
-            "change": "",
-            "refused_by": "",
-        }
-        insert_missing(session, MerchantAgreement, first)
+        first = {"agreed": found, "agreed_by": "", "agreed_at": clock.now(), "change": "", "refused_by": ""}
+        insert_missing(session, MerchantAgreement, {"merchant": key, **first})
         row = session.get_one(MerchantAgreement, key, with_for_update=True)
         differing = differences(row.agreed, found)
         if not differing:
@@ -143,9 +136,9 @@ def notice(database: Database, key: str, merchant: LoadedMerchant) -> bool:
             return False
         row.seen, row.seen_at, row.refused_by = found, clock.now(), ""
         row.change = change_of(key, differing)
-        # Another process may still read his list as he was.
-        runs.overtake(session, key)
+        # In the order in which lists are stored; another process may still read his as he was.
         put_aside(session, key)
+        runs.overtake(session, key)
     log.warning("merchant_on_hold", merchant=key, changed=[each.name for each in differing])
     return True
 
@@ -203,6 +196,7 @@ class Weighing:
         # Those of before anything was agreed to are agreed as they are listed next.
         self._agreed = {number: price_model(row) for number, row in rows.items() if row.run}
         self._agreed |= {number: change.agreed for number, change in self._changes.items()}
+        self._is_somebody_else = merchant in merchants_on_hold(session)
         self.held = 0
 
     def weigh(self, row: OfferRow, at: datetime) -> None:
@@ -211,7 +205,8 @@ class Weighing:
         seen = price_model(row)
         differing = differences(agreed, seen) if agreed else []
         if not differing or agreed is None:
-            row.held_at = None
+            row.held_at = (row.held_at or at) if self._is_somebody_else else None
+            row.removed_at = row.held_at
             if change:
                 self._session.delete(change)
             return

@@ -250,6 +250,19 @@ def test_an_offer_on_hold_stays_so_when_its_merchant_comes_back(database, monkey
     assert len(ids(database)) == 4
 
 
+def test_whoever_reads_the_list_of_somebody_else_puts_nothing_on_sale(database, monkeypatch):
+    monkeypatch.setattr(Lists, "_plan", lambda *_told: None)
+    read(shop(database)[1])
+    _other, lists = shop(database, name="Autre")
+    read(lists)
+    sell(database, *OFFERS, offer("new"))
+    assert ids(database) == []
+    [found] = waiting(database)
+    assert found.offers == 5
+    agree(database, found.change)
+    assert len(ids(database)) == 5
+
+
 def test_nothing_is_written_by_whoever_reads_a_merchant_as_he_was(database, monkeypatch):
     monkeypatch.setattr(Lists, "_plan", lambda *_told: None)
     read(shop(database)[1])
