@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from connectors.contract import OperatorAdapter
 from connectors.http import Network, trusted
 from connectors.operators.profiles import UnknownProfile
 from connectors.operators.registry import OperatorConfig, UsageConfig, load_operator
-from connectors.waiting import Breaker
+from connectors.waiting import Breaker, Seats
 from portal import clock, daily
 from portal.billing import captures, recovery, refunding, settlement, usage
 from portal.billing.config import is_pinned
@@ -31,6 +32,8 @@ from portal.billing.recovery import Recovery
 from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.breakers import Breakers
+from portal.catalog import lists
+from portal.catalog.lists import Lists
 from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout import upload_rounds
 from portal.checkout.purchase import advance, resolve
@@ -46,7 +49,7 @@ from portal.mail import sending
 from portal.mail.submission import MailServer
 from portal.migrations import schema
 from portal.outbox import OPERATOR, Lease
-from portal.settings import Settings
+from portal.settings import READ_EVERY_MIN, Settings
 from portal.settings_faults import Fault, SettingsError
 
 GRACE_S = 5
@@ -121,7 +124,7 @@ class Installation:
         head = partial(
             daily.once_a_day, self.database, self.settings.portal.zone, "audit head", daily.log_newest_hash
         )  # fmt: skip
-        started = clock.now()
+        started, lists_of_merchants = clock.now(), self.lists
         return [
             Round("daily", daily.LOOK_S, head),
             Round("recovery", recovery.LOOK_S, lambda: self.recovery.at_intervals(started)),
@@ -129,7 +132,18 @@ class Installation:
             Round("leftovers", LONGEST_FETCH_S, self.storage.sweep),
             Round("reminders", LOOK_S, self._remind),
             Round("files", upload_rounds.LOOK_S, partial(upload_rounds.sweep, self.database, self.uploads)),
+            Round("lists", lists.LOOK_S, lists_of_merchants.look, lists_of_merchants.end),
         ]  # fmt: skip
+
+    @property
+    def lists(self) -> Lists:
+        """The merchants' lists, and who reads them when."""
+        sections = self.settings.merchants
+
+        def every(key: str) -> timedelta:
+            return timedelta(minutes=sections[key].read_every if key in sections else READ_EVERY_MIN)
+
+        return Lists(self.database, self.merchants, every)
 
     def _usage_round(self) -> None:
         files = self.operator.files
@@ -141,8 +155,8 @@ class Installation:
         if self.settings.mail.host:
             remind(self.database, section.zone, str(section.public_url).rstrip("/"), section.locale)
 
-    def carry_on(self, lease: Lease, patience_s: float) -> None:
-        """Advance a purchase just accepted, waiting at most `patience_s` seconds for it.
+    def carry_on(self, lease: Lease, patience_s: float, seats: Seats | None = None) -> None:
+        """Advance a purchase just accepted, waiting at most `patience_s` seconds for it, and only from one of the `seats`.
 
         What is not done by then goes on in this process; if the process ends in order it is handed back
         (`end`), if it dies the lease runs out, and a worker takes over.
@@ -150,7 +164,12 @@ class Installation:
         self.holding.take([lease])
         thread = threading.Thread(target=self._carry_on, args=(lease,), name=f"purchase {lease.subject}", daemon=True)
         thread.start()
-        thread.join(patience_s)
+        # Of those who buy from a merchant that hangs, most are shown at once where their order stands.
+        seat = seats.take() if seats else None
+        if seats is None or seat is not None:
+            thread.join(patience_s)
+        if seats and seat is not None:
+            seats.leave(seat)
 
     def _carry_on(self, lease: Lease) -> None:
         try:

@@ -24,6 +24,7 @@ from portal.settings_faults import Fault, SettingsError, fault_of, place
 from portal.settings_values import is_address, require_amount, require_http
 
 DEFAULT_PATH = Path("instance/portal.toml")
+READ_EVERY_MIN = 60
 SECRET_KEYS = ("bind_password", "client_secret", "password", "usage_sftp_password")
 
 
@@ -144,6 +145,8 @@ class MerchantSection(Section):
     the terms of the site's own contract, where a connector's README says so."""
     trust: Literal["", "own_process", "in_process"] = ""
     """How code runs that is not shipped: `own_process` or `in_process`; it is refused when neither is said."""
+    read_every: int = Field(default=READ_EVERY_MIN, ge=1, le=10_080)
+    """Minutes between two readings of its list by a worker."""
 
     @field_validator("base_url")
     @classmethod

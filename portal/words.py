@@ -7,11 +7,12 @@ from typing import Any
 
 from flask_babel import format_date, get_locale, gettext, lazy_gettext, to_user_timezone
 
-from portal import money, term_words, upload_words
+from portal import consent_words, money, term_words, upload_words
 from portal.languages import in_language
 from portal.refusals import Reason
 
 REASONS = {
+    **consent_words.REASONS,
     "sign_in_refused": lazy_gettext(
         "Sign-in did not succeed. Check your login and password; if they are right, try again in a few minutes "
         "or ask your IT department."
@@ -216,6 +217,7 @@ REQUEST_STATES = {
 }
 
 ACTIONS = {
+    **consent_words.ACTIONS,
     "request_made": lazy_gettext("Asked to pass a ceiling"),
     "request_allowed": lazy_gettext("Request allowed"),
     "request_declined": lazy_gettext("Request declined"),

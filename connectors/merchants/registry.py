@@ -9,7 +9,7 @@ any other connector's does, and names the protocol. A connector that cannot be l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
@@ -33,6 +33,7 @@ from connectors.merchants.site import adjusted, require_site
 from connectors.merchants.trust import Level, Trust, require
 from connectors.opds.manifest import OpdsManifest
 from connectors.opds.merchant import OpdsMerchant
+from connectors.waiting import Seats
 
 FOLDER = Path(__file__).parent
 ENTRY_POINT_GROUP = "portal.merchants"
@@ -47,10 +48,16 @@ PROTOCOLS: Mapping[str, tuple[type[Manifest], type[MerchantConnector]]] = {
 
 @dataclass(frozen=True)
 class LoadedMerchant:
-    """A connector ready to be asked."""
+    """A connector ready to be asked; `hosts` are the only ones it is asked at.
+
+    A web process waits for it from its seats: for what a first click asks, and for what a second click brings.
+    """
 
     manifest: Manifest
     connector: MerchantConnector
+    hosts: tuple[str, ...] = ()
+    first_click: Seats = field(default_factory=Seats, compare=False)
+    second_click: Seats = field(default_factory=Seats, compare=False)
 
 
 def names() -> list[str]:
@@ -193,7 +200,7 @@ def load_merchant(
         key=key, base_url=base, secrets=dict(secrets), http=http, manifest=manifest.model_dump(by_alias=True),
         uploads=uploads,
     )  # fmt: skip
-    return LoadedMerchant(manifest, made(context))
+    return LoadedMerchant(manifest, made(context), tuple(hosts))
 
 
 def _kind_of(connector: str, module: str, folder: Path, trust: Trust) -> Spoken:

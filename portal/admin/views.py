@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from portal.admin import (
     ceiling_views,
+    change_views,
     delegation_views,
     directory_views,
     journal_views,
@@ -24,6 +25,7 @@ from portal.installation import Installation
 
 __all__ = [
     "ceiling_views",
+    "change_views",
     "delegation_views",
     "directory_views",
     "journal_views",
@@ -43,7 +45,7 @@ def register(app: Flask, _installation: Installation) -> None:
 
 
 def _context() -> dict[str, Any]:
-    return {"authority": authority(), "may_settle": may_settle()}
+    return {"authority": authority(), "may_settle": may_settle(), "changes_waiting": change_views.waiting}
 
 
 @admin.get("/")

@@ -13,11 +13,12 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True)
 class Round:
-    """Something done every so many seconds, beginning at once."""
+    """Something done every so many seconds, beginning at once; `end` is called when the worker is to end."""
 
     name: str
     every_s: float
     work: Callable[[], None]
+    end: Callable[[], None] = lambda: None
 
 
 def start_rounds(rounds: Sequence[Round], stop: threading.Event) -> list[threading.Thread]:
@@ -35,3 +36,4 @@ def _go(each: Round, stop: threading.Event) -> None:
         except Exception:
             log.exception("round_failed", name=each.name)
         stop.wait(each.every_s)
+    each.end()

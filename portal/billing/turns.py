@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, or_, update
+from sqlalchemy import String, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal import clock
 from portal.database import Base, Database, UtcDateTime, insert_missing
@@ -31,6 +31,11 @@ class Turn(Base):
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reached: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+def held(session: Session, names: Sequence[str]) -> set[str]:
+    """Which of these rounds somebody is at now."""
+    return set(session.scalars(select(Turn.name).where(Turn.name.in_(names), Turn.lease_until >= clock.now())))
 
 
 class TurnLost(Exception):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, not_, null, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from portal.catalog import facets, offers, search
@@ -18,6 +19,7 @@ from portal.rights.scopes import Wanted
 
 PAGE = 60
 LAST_PAGE = 500
+CHOICES = ("category", "merchant", "delivery")
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,11 @@ def shelf(session: Session, employee: Employee, wish: Wish) -> Shelf:
     if not rules:
         return Shelf([], is_open=False)
     matched = search.matching(session, wish.text)
-    counts = _counts_of_search(session, rules, matched) if matched is not None else _counts_of_all(session, rules)
     first = (min(max(wish.page, 1), LAST_PAGE) - 1) * PAGE
-    rows = list(session.scalars(_page(rules, matched, wish).offset(first).limit(PAGE + 1)))
+    if matched is not None:
+        counts, rows = _searched(session, rules, matched, wish, first)
+    else:
+        counts, rows = _counts_of_all(session, rules), list(session.scalars(_page(rules, wish, first)))
     return Shelf(
         [Card(row, decide(rules, "buy", row.wanted)) for row in rows[:PAGE]], is_open=True,
         found=sum(number for kind, number in counts.items() if _is_wished(kind, wish)),
@@ -89,27 +93,40 @@ def visible_by(rules: Iterable[Rule]) -> ColumnElement[bool]:
     return and_(or_(false(), *allowed), not_(or_(false(), *denied)))
 
 
-def _page(rules: list[Rule], matched: Select[int, int] | None, wish: Wish) -> Select[OfferRow]:
-    query = select(OfferRow).where(OfferRow.removed_at.is_(None), visible_by(rules))
-    for column, chosen in (
-        (OfferRow.category, wish.category),
-        (OfferRow.merchant, wish.merchant),
-        (OfferRow.delivery, wish.delivery),
-    ):
-        query = query.where(column == chosen) if chosen else query
-    if matched is None:
-        return query.order_by(OfferRow.position, OfferRow.id)
-    found = matched.subquery()
-    query = query.join(found, found.c.offer_id == OfferRow.id)
-    return query.order_by(found.c.weight, OfferRow.position, OfferRow.id)
+def _page(rules: list[Rule], wish: Wish, first: int) -> Select[OfferRow]:
+    query = select(OfferRow).where(OfferRow.removed_at.is_(None), visible_by(rules), *_chosen(OfferRow, wish))
+    return query.order_by(OfferRow.position, OfferRow.id).offset(first).limit(PAGE + 1)
 
 
-def _counts_of_search(session: Session, rules: list[Rule], matched: Select[int, int]) -> Counts:
-    found = matched.subquery()
+def _chosen(offers: Any, wish: Wish) -> list[ColumnElement[bool]]:
+    """What was chosen, as conditions on offers or on what holds their columns."""
+    return [getattr(offers, name) == getattr(wish, name) for name in CHOICES if getattr(wish, name)]
+
+
+def _searched(
+    session: Session, rules: list[Rule], matched: Select[int, int], wish: Wish, first: int
+) -> tuple[Counts, list[OfferRow]]:
+    """Counts and page of a search by one statement: what it costs is the finding, so things are found once."""
+    hits = matched.subquery()
     by = (OfferRow.merchant, OfferRow.category, OfferRow.delivery)
-    query = select(*by, func.count()).join(found, found.c.offer_id == OfferRow.id).where(OfferRow.removed_at.is_(None))
-    rows = session.execute(query.where(visible_by(rules)).group_by(*by))
-    return facets.counted((Kind(merchant, category, delivery), offers) for merchant, category, delivery, offers in rows)
+    found = (
+        select(OfferRow.id, OfferRow.position, hits.c.weight, *by).join(hits, hits.c.offer_id == OfferRow.id)
+        .where(OfferRow.removed_at.is_(None), visible_by(rules)).cte("found")
+    )  # fmt: skip
+    kinds = [found.c[column.key] for column in by]
+    order = (found.c.weight, found.c.position, found.c.id)
+    page = select(*order).where(*_chosen(found.c, wish)).order_by(*order).offset(first).limit(PAGE + 1).subquery()
+    counted = select(*kinds, func.count().label("offers"), null(), null(), null()).group_by(*kinds)
+    shown = select(null(), null(), null(), null(), page.c.weight, page.c.position, page.c.id)
+    counts, places = [], []
+    for merchant, category, delivery, offers_of_kind, *place in session.execute(union_all(counted, shown)):
+        if merchant is None:
+            places.append(tuple(place))
+        else:
+            counts.append((Kind(merchant, category, delivery), offers_of_kind))
+    numbers = [place[-1] for place in sorted(places)]
+    rows = {row.id: row for row in session.scalars(select(OfferRow).where(OfferRow.id.in_(numbers)))}
+    return facets.counted(counts), [rows[number] for number in numbers]
 
 
 def _counts_of_all(session: Session, rules: list[Rule]) -> Counts:
@@ -139,5 +156,4 @@ def _facet(counts: Counts, wish: Wish, by: str) -> dict[str, int]:
 
 
 def _is_wished(kind: Kind, wish: Wish, besides: str = "") -> bool:
-    names = ("category", "merchant", "delivery")
-    return all(name == besides or getattr(wish, name) in {"", getattr(kind, name)} for name in names)
+    return all(name == besides or getattr(wish, name) in {"", getattr(kind, name)} for name in CHOICES)

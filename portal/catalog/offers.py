@@ -20,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     func,
+    or_,
     select,
     true,
 )
@@ -73,6 +74,8 @@ class OfferRow(Base):
     """The synchronisation that last listed it."""
     synced_at: Mapped[datetime] = mapped_column(UtcDateTime)
     removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    held_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Since when it is not on sale for want of an administrator's word (`portal/catalog/consent.py`)."""
 
     @property
     def wanted(self) -> Wanted:
@@ -170,5 +173,6 @@ def merchant_names(session: Session, keys: Iterable[str]) -> dict[str, str]:
 
 
 def find(session: Session, slug: str) -> OfferRow | None:
-    """An offer on sale, by its address."""
-    return session.scalar(select(OfferRow).where(OfferRow.slug == slug, OfferRow.removed_at.is_(None)))
+    """An offer on sale, or on hold, by its address."""
+    there = or_(OfferRow.removed_at.is_(None), OfferRow.held_at.is_not(None))
+    return session.scalar(select(OfferRow).where(OfferRow.slug == slug, there))

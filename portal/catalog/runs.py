@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import String, Text, update
+from sqlalchemy import JSON, String, Text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal import clock
 from portal.database import Base, UtcDateTime, one_at_a_time
+from portal.outbox import CLOCKS_DIFFER_S
 
 
 class RunRow(Base):
@@ -26,6 +28,22 @@ class RunRow(Base):
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     problem: Mapped[str] = mapped_column(String(500), default="")
+    refused: Mapped[int] = mapped_column(default=0)
+    refusals: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """One sentence for each offer that cannot be shown, the first hundred of `refused`."""
+    good_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When it was last read to its end: what is on sale is of then."""
+    failures: Mapped[int] = mapped_column(default=0)
+    """How often in a row it could not be."""
+    next_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When a worker reads it again; None: as soon as one looks, unless it was read within the merchant's interval."""
+
+    def is_due(self, every: timedelta) -> bool:
+        """Whether a worker should read it, `every` being the interval between two readings."""
+        at = clock.now()
+        due_at = self.next_at or (self.good_at and self.good_at + every) or at
+        # What lies further ahead than it can was written by a clock that was set back since.
+        return not at < due_at <= at + 2 * every + timedelta(seconds=CLOCKS_DIFFER_S)
 
 
 @dataclass(frozen=True)
@@ -66,14 +84,27 @@ def note(session: Session, run: Run, listed: int, cursor: str | None = None) -> 
     _write(session, run, listed=listed, **({} if cursor is None else {"cursor": cursor}))
 
 
-def end(session: Session, run: Run, cursor: str) -> None:
+def end(session: Session, run: Run, cursor: str, refused: int = 0, refusals: Sequence[str] = ()) -> None:
     """The list was read to its end; from `cursor` the next reading brings what has changed. Raises `Superseded`."""
-    _write(session, run, ended_at=clock.now(), cursor=cursor, problem="")
+    at = clock.now()
+    told = {"refused": refused, "refusals": list(refusals)}
+    _write(session, run, ended_at=at, good_at=at, cursor=cursor, problem="", failures=0, next_at=None, **told)
 
 
 def fail(session: Session, run: Run, problem: str, *, start_again: bool) -> None:
     """The list could not be read on; `start_again` gives up its checkpoint. Raises `Superseded`."""
-    _write(session, run, problem=problem[:500], **({"cursor": ""} if start_again else {}))
+    given_up = {"cursor": ""} if start_again else {}
+    _write(session, run, problem=problem[:500], failures=RunRow.failures + 1, next_at=None, **given_up)
+
+
+def plan(session: Session, merchant: str, at: datetime | None) -> None:
+    """A worker reads a merchant's list at this time (UTC), or as soon as one looks."""
+    session.execute(update(RunRow).where(RunRow.merchant == merchant).values(next_at=at or clock.now()))
+
+
+def overtake(session: Session, merchant: str) -> None:
+    """Whoever reads this list writes nothing more."""
+    session.execute(update(RunRow).where(RunRow.merchant == merchant).values(attempt=RunRow.attempt + 1))
 
 
 def _write(session: Session, run: Run, **values: object) -> None:

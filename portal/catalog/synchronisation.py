@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from connectors.contract import ConnectorError, ContractBroken, Listed, Offer, Removed, State, Unfit
@@ -20,6 +20,7 @@ from connectors.merchants.registry import LoadedMerchant
 from connectors.terms import term_fault
 from portal import clock, logs
 from portal.catalog import facets, runs, search
+from portal.catalog.consent import Weighing
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow, store
 from portal.catalog.runs import Run, Superseded
@@ -36,12 +37,16 @@ MOST_TOLD = 100
 """So many refused offers are named; the rest is counted."""
 
 Progress = Callable[[str, int], None]
-"""Told a merchant's key and how many of its offers were read, now and then."""
+"""Told a merchant's key and how many of its offers were read, after each part that was stored."""
+
+
+class Halted(Exception):
+    """Whoever reads was told to stop: what was stored is stored, and the next reading goes on."""
 
 
 @dataclass(frozen=True)
 class Synchronised:
-    """What one merchant's synchronisation did.
+    """What one merchant's synchronisation did; `held` of those listed wait for an administrator's word.
 
     `refused` has one sentence for each offer that cannot be shown, the first hundred of `refused_count`;
     `problem` is set when the list could not be read to its end.
@@ -53,17 +58,23 @@ class Synchronised:
     refused: tuple[str, ...] = ()
     problem: str = ""
     refused_count: int = 0
+    held: int = 0
 
 
 def synchronise(
     database: Database, merchants: Merchants, only: str = "", progress: Progress = lambda _merchant, _read: None
 ) -> list[Synchronised]:
     """Read every merchant's offers, or one merchant's, and store them."""
-    return [
-        _Reading(database, key, merchant, position * MOST_OFFERS, progress).read()
-        for position, (key, merchant) in enumerate(merchants.loaded.items())
-        if only in {"", key}
-    ]
+    return [read(database, merchants, key, progress) for key in merchants.loaded if only in {"", key}]
+
+
+def read(
+    database: Database, merchants: Merchants, key: str, progress: Progress = lambda _merchant, _read: None,
+    go_on: Callable[[], None] = lambda: None,
+) -> Synchronised:  # fmt: skip
+    """Read one merchant's offers and store them; `go_on` is called before each, and ends the reading by what it raises."""
+    place = list(merchants.loaded).index(key) * MOST_OFFERS
+    return _Reading(database, key, merchants.loaded[key], place, progress, go_on).read()
 
 
 @dataclass
@@ -75,11 +86,13 @@ class _Reading:
     merchant: LoadedMerchant
     first_place: int
     progress: Progress
+    go_on: Callable[[], None]
     seen: set[str] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
     refused_count: int = 0
     listed: int = 0
     removed: int = 0
+    held: int = 0
 
     def read(self) -> Synchronised:
         """Read and store the whole list, or what has changed."""
@@ -101,12 +114,14 @@ class _Reading:
         log.info(
             "catalogue_read", merchant=self.key, listed=self.listed, removed=self.removed, refused=self.refused_count
         )
-        return Synchronised(self.key, self.listed, self.removed, tuple(self.refused), problem, self.refused_count)
+        refused = tuple(self.refused)
+        return Synchronised(self.key, self.listed, self.removed, refused, problem, self.refused_count, self.held)
 
     def _store_all(self, run: Run) -> None:
         batch: list[Offer | Removed | Unfit] = []  # or whatever else a connector gives, which is refused by name
         cursor = ""
         for item in self._items(run.cursor):
+            self.go_on()
             if isinstance(item, State):
                 self._store(run, batch, item.cursor if item.more else None)
                 batch, cursor = [], "" if item.more else item.cursor
@@ -152,17 +167,23 @@ class _Reading:
         place = self.first_place + self.listed
         if not run.whole:
             place = self.first_place + (session.scalar(select(func.count()).select_from(OfferRow).where(ours)) or 0)
+        weighing = Weighing(session, self.key, known.values())
+        stored: list[OfferRow] = []
         changed: list[OfferRow] = []
         for index, offer in enumerate(offers.values()):
             row = known.get(offer.id)
-            before = (row.search_text, row.removed_at) if row else None
+            before = (row.search_text, bool(row.removed_at and not row.held_at)) if row else None
             there = row.position if row and not run.whole else place + index
             row = store(row, self.key, manifest.merchant.name, manifest.sandbox, offer, there, at)
             row.run = run.number
             session.add(row)
-            if before != (row.search_text, None):
+            stored.append(row)
+            if before != (row.search_text, False):
                 changed.append(row)
         session.flush()
+        for row in stored:
+            weighing.weigh(row, at)
+        self.held += weighing.held
         search.index(session, changed)
         self.listed += len(offers)
 
@@ -174,14 +195,15 @@ class _Reading:
             if run.whole:
                 self._withdraw(session, [OfferRow.run != run.number])
             facets.count(session, self.key)
-            runs.end(session, run, cursor)
+            runs.end(session, run, cursor, self.refused_count, self.refused)
 
     def _withdraw(self, session: Session, which: list[object]) -> None:
-        rows = select(OfferRow).where(OfferRow.merchant == self.key, OfferRow.removed_at.is_(None), *which)  # type: ignore[arg-type]
+        there = or_(OfferRow.removed_at.is_(None), OfferRow.held_at.is_not(None))
+        rows = select(OfferRow).where(OfferRow.merchant == self.key, there, *which)  # type: ignore[arg-type]
         while found := session.scalars(rows.limit(BATCH)).all():
             at = clock.now()
             for row in found:
-                row.removed_at = at
+                row.removed_at, row.held_at = at, None
             search.forget(session, [row.id for row in found])
             session.flush()
             session.expunge_all()

@@ -18,6 +18,7 @@ from connectors.merchants.registry import LoadedMerchant
 from portal import audit, clock, logs, outbox
 from portal.billing import charges
 from portal.billing.charges import Billable
+from portal.catalog import consent
 from portal.checkout import orders, packs, requests, terms, uploads
 from portal.checkout.orders import Order
 from portal.checkout.quotes import QuoteRow
@@ -50,7 +51,8 @@ def accept(
         owner: who will carry the order on; its lease begins now.
 
     Raises:
-        Refused: `quote_expired`, `no_rule`, `denied_by_rule`, `over_ceiling` or `pack_used_up`; nothing is changed.
+        Refused: `quote_expired`, `merchant_on_hold`, `offer_on_hold`, `no_rule`, `denied_by_rule`, `over_ceiling` or
+            `pack_used_up`; nothing is changed.
         SQLAlchemyError: the database cannot be used. Whether there is an order, only its token can tell later.
     """
     number = orders.new_number()
@@ -78,6 +80,7 @@ def _accept(
             return Accepted(existing.number, outbox.regain(session, "purchase", number, owner) if made_here else None)
         if quote.is_expired:
             raise Refused("quote_expired")
+        consent.require(session, merchant, quote.offer)
         employee = Employee(account.id, account.group_keys)
         decision = explain(session, employee, quote.offer.wanted, zone, quote.price)
         allowance = requests.allowance(session, quote, decision) if decision.full else None

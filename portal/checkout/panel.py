@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.contract import Buyer, ConnectorError, Input, Suggestion, Upload
 from portal import clock, logs
+from portal.catalog import consent
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
 from portal.checkout import packs, requests, running, terms, uploads
@@ -81,6 +82,9 @@ def price(
     searched = [
         item for item in panel.offer.fields if item.suggest and _is_search(item, panel.typed.get(item.name, ""))
     ]
+    if searched and _is_held(panel, database, merchants):
+        # Not even completions are asked of whoever is somebody else now.
+        return
     for item in searched:
         panel.found[item.name] = _complete(merchants, panel.offer, item.name, panel.typed[item.name])
     unresolved = {name for name, found in panel.found.items() if not _is_chosen(found, panel.typed[name])}
@@ -113,6 +117,15 @@ def _ask(panel: Panel, database: Database, merchants: Merchants, account_id: int
             )
             panel.pack, panel.pack_refused = None, True
     return ask_quote(database, merchants, account_id, panel.offer, panel.typed, buyer)
+
+
+def _is_held(panel: Panel, database: Database, merchants: Merchants) -> bool:
+    try:
+        with database.reading() as session:
+            consent.require(session, merchants.merchant(panel.offer.merchant), panel.offer)
+    except Refused as error:
+        panel.refusal = error.reason
+    return panel.refusal is not None
 
 
 def weigh(panel: Panel, database: Database, employee: Employee, zone: ZoneInfo) -> None:
@@ -159,8 +172,9 @@ def _is_chosen(found: list[Suggestion], text: str) -> bool:
 
 def _complete(merchants: Merchants, offer: OfferRow, name: str, text: str) -> list[Suggestion]:
     try:
-        with asking(offer.merchant):
-            found = merchants.connector(offer.merchant).suggest(offer.offer, name, text.strip())[:10]
+        merchant = merchants.merchant(offer.merchant)
+        with merchant.first_click.waiting(), asking(offer.merchant):
+            found = merchant.connector.suggest(offer.offer, name, text.strip())[:10]
             return [checked(suggestion) for suggestion in found]
     except (ConnectorError, Refused) as error:
         # Without completions the employee can still type the value itself.

@@ -11,7 +11,9 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from connectors import contract, intangible
+from connectors.waiting import Full
 from portal import audit, clock, logs
+from portal.catalog import consent
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
 from portal.checkout import companies, uploads
@@ -101,13 +103,16 @@ def ask_quote(
 
     Raises:
         InvalidInputs: what was typed is wrong, or the merchant says that it designates nothing.
-        Refused: `merchant_gone`, `merchant_unavailable`, `merchant_broken` or `physical`; nothing was bought.
+        Refused: `merchant_gone`, `merchant_on_hold`, `offer_on_hold`, `merchant_busy`, `merchant_unavailable`,
+            `merchant_broken` or `physical`; nothing was bought.
     """
     inputs = clean_inputs(offer.fields, typed)
     uploads.require_own(database, account_id, offer.fields, inputs)
     merchant = merchants.merchant(offer.merchant)
+    with database.reading() as session:
+        consent.require(session, merchant, offer)
     try:
-        with asking(offer.merchant):
+        with merchant.first_click.waiting(), asking(offer.merchant):
             quote = merchant.connector.quote(offer.offer, inputs, buyer)
         check_quote(quote)
         require_pack(quote, pack_id)
@@ -117,6 +122,8 @@ def ask_quote(
         raise Refused("physical", merchant=offer.merchant_name) from error
     except contract.Rejected as error:
         raise _rejection(error, offer) from error
+    except Full as error:
+        raise Refused("merchant_busy", merchant=offer.merchant_name) from error
     except (contract.Unavailable, contract.UnknownOutcome) as error:
         log.warning("quote_unavailable", merchant=offer.merchant, detail=str(error))
         raise Refused("merchant_unavailable", merchant=offer.merchant_name) from error

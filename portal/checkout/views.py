@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from connectors.contract import Buyer
 from portal.billing import refunds
+from portal.catalog import consent
 from portal.catalog.browsing import visible_offer
 from portal.checkout import forms, orders, packs, request_views, running, uploads
 from portal.checkout.confirmation import accept
@@ -115,7 +116,7 @@ def confirm() -> ResponseReturnValue:
     except Refused as refused:
         return _ask_again(slug, asked, refused.reason)
     if accepted.lease:
-        house.carry_on(accepted.lease, PATIENCE_S)
+        house.carry_on(accepted.lease, PATIENCE_S, merchant.second_click)
     return _show_order(accepted.number, after_confirmation=True)
 
 
@@ -177,7 +178,8 @@ def _open_panel(slug: str) -> Panel:
         if found is None:
             abort(404)
         decision = explain(session, employee, found.wanted, house.settings.portal.zone)
-    return Panel(found, decision)
+        why = consent.obstacle(session, found)
+    return Panel(found, decision, refusal=why)
 
 
 def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> ResponseReturnValue:

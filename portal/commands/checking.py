@@ -16,6 +16,7 @@ from connectors.operators.profiles import UnknownProfile, load_profile
 from portal import breakers, clock, daily
 from portal.billing import operator_choice
 from portal.billing.operators import name_of
+from portal.catalog import changes
 from portal.catalog.merchants import asking, checked
 from portal.commands.context import database_remedy, json_option, opened
 from portal.commands.ending import FOUND_WRONG
@@ -78,6 +79,7 @@ def _everything(installation: Installation) -> Iterator[Line]:
         yield Line(finding.ok, say("Directory"), findings.found(finding, say), findings.remedy(finding, say))
     yield from _operator(installation)
     yield from _merchants(installation)
+    yield from _changes(installation)
     yield from _away(installation)
     yield _mail(installation)
 
@@ -213,6 +215,25 @@ def _merchants(installation: Installation) -> Iterator[Line]:
         yield from _problems(subject, problems)
         if not problems:
             yield Line(True, subject, say("%(name)s answers.", name=merchant.manifest.merchant.name))
+
+
+def _changes(installation: Installation) -> Iterator[Line]:
+    """What is not on sale until somebody has answered."""
+    try:
+        with installation.database.reading() as session:
+            count = changes.waiting(session)
+    except SQLAlchemyError:
+        return
+    if count:
+        found = say(
+            "%(count)s changes wait for an administrator's word; what they are about is not on sale.", count=count
+        )
+        yield Line(
+            False,
+            say("Catalogue"),
+            found,
+            say("“portal catalog changes” says which; answer them there or on the screen."),
+        )
 
 
 def _mail(installation: Installation) -> Line:

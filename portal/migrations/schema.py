@@ -24,6 +24,7 @@ ROOMS_WITH_TABLES = (
     "portal.billing.refunds",
     "portal.billing.turns",
     "portal.breakers",
+    "portal.catalog.consent",
     "portal.catalog.facets",
     "portal.catalog.offers",
     "portal.catalog.runs",

@@ -40,9 +40,14 @@ class Shop:
 
 def merchants(**shops: Any) -> Merchants:
     """Merchants by key, each with its list or its `Shop`."""
-    manifest = SimpleNamespace(merchant=SimpleNamespace(name="Marchand"), sandbox=False)
     made = {key: shop if isinstance(shop, Shop) else Shop(shop) for key, shop in shops.items()}
-    return Merchants({key: LoadedMerchant(manifest, shop) for key, shop in made.items()})  # type: ignore[arg-type]
+    return Merchants({key: LoadedMerchant(manifest(), shop) for key, shop in made.items()})  # type: ignore[arg-type]
+
+
+def manifest(**seller: str) -> Any:
+    """Who sells; `seller` says what is different."""
+    known = {"name": "Marchand", "siren": "", "vat": "", "country": "FR", "terms_url": "https://m.example/cgv"}
+    return SimpleNamespace(id="m", merchant=SimpleNamespace(**known | seller), sandbox=False)
 
 
 def put_on_sale(database: Database, **shops: Any) -> list[Synchronised]:

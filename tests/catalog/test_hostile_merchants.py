@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
@@ -24,6 +23,7 @@ from connectors.contract import (
     Unavailable,
     Unknown,
 )
+from connectors.merchants.registry import LoadedMerchant
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow, find, on_sale, slug_of
 from portal.catalog.synchronisation import synchronise
@@ -31,6 +31,7 @@ from portal.catalog.words import fold
 from portal.checkout.panel import Panel, price
 from portal.refusals import Reason
 from portal.rights.decision import Decision
+from tests.catalog.shelves import manifest
 
 WORDS = {"fr": "Une offre", "en": "An offer"}
 GOOD = Offer("o", WORDS, WORDS, "presse", 1000, 2000, 200, 1200, "EUR", "document")
@@ -56,8 +57,7 @@ class Seller:
 
 
 def merchants(**sellers):
-    manifest = SimpleNamespace(merchant=SimpleNamespace(name="Marchand", siren=""), sandbox=False)
-    return Merchants({key: SimpleNamespace(manifest=manifest, connector=seller) for key, seller in sellers.items()})
+    return Merchants({key: LoadedMerchant(manifest(), seller) for key, seller in sellers.items()})
 
 
 def slugs(database):

@@ -58,3 +58,45 @@ def test_help_has_a_whole_sentence_for_every_command(furnished):
     assert "…" not in lines
     assert furnished.run().output == output
     assert furnished.run("nonsense").exit_code == 2
+
+
+def test_the_lists_standing_is_told(furnished, company, installation):
+    company.merchants.set_fault("registre", "down")
+    assert furnished.run("catalog", "sync", "registre").exit_code == 1
+
+    rows = {row["merchant"]: row for row in furnished.json("catalog", "status")}
+
+    assert list(rows) == [*installation.merchants.loaded]
+    down, fine = rows["registre"], rows["coface"]
+    assert (down["offers"], down["problem"], down["failures"], down["state"]) == (6, "status 503", 1, "failing")
+    assert (fine["offers"], fine["problem"], fine["failures"], fine["state"]) == (5, "", 0, "")
+    assert down["next_at"] < fine["next_at"]
+    assert "status 503" in furnished.run("catalog", "status").output
+
+
+def test_changes_are_listed_agreed_to_and_refused(furnished, installation):
+    furnished.run("catalog", "sync")
+    furnished.change(f'127.0.0.1:{_port(furnished)}/coface"', f'localhost:{_port(furnished)}/coface"')
+
+    synced = furnished.run("catalog", "sync", "coface")
+
+    assert synced.exit_code == 1
+    assert "coface: on hold until an administrator agrees" in synced.output
+    [row] = furnished.json("catalog", "changes")
+    assert (row["about"], row["offers"], row["differences"]) == ("coface", 5, {"hosts": [["127.0.0.1"], ["localhost"]]})
+    assert {line["state"] for line in furnished.json("catalog", "status") if line["merchant"] == "coface"} == {
+        "on_hold"
+    }
+    assert "1 changes wait for an administrator's word" in furnished.run("check").output
+    assert "stay on hold" in furnished.run("catalog", "agree", row["change"], "--refuse").output
+    assert furnished.json("catalog", "changes")[0]["refused_by"] == "command line"
+    assert "3 offers are back on sale" in furnished.run("catalog", "agree", row["change"]).output
+    assert furnished.json("catalog", "changes") == []
+    again = furnished.run("catalog", "agree", row["change"])
+    assert again.exit_code == 1
+    assert "no longer there" in again.output
+    assert furnished.run("catalog", "sync", "coface").exit_code == 0
+
+
+def _port(furnished) -> str:
+    return furnished.configuration.read_text(encoding="utf-8").partition('/coface"')[0].rpartition(":")[2]

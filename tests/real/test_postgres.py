@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -22,6 +24,9 @@ from sqlalchemy.exc import OperationalError
 from demo.companies import COMPANIES
 from portal import audit, clock, outbox
 from portal.audit import AuditEntry
+from portal.catalog import changes
+from portal.catalog.browsing import Wish, shelf
+from portal.catalog.lists import Lists
 from portal.checkout.books import compare
 from portal.checkout.verification import verify
 from portal.database import Database
@@ -31,6 +36,10 @@ from portal.mail.addresses import Recipient
 from portal.mail.messages import Mail, post
 from portal.migrations import schema
 from portal.outbox import LEASE_S, LeaseLost
+from portal.rights.decision import Employee
+from portal.rights.rules import add_rule
+from portal.rights.scopes import Scope
+from tests.catalog.shelves import EVERYBODY, merchants, offer, put_on_sale
 from tests.checkout.other_sides import ANYWHERE
 from tests.checkout.test_state_machines import DONE, Purchases, assert_rest
 from tests.checkout.world import PostgresTemplate, World, furnish
@@ -78,6 +87,31 @@ def test_migrations_make_exactly_our_tables(database):
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "render_as_batch": True})
         assert compare_metadata(context, schema.metadata()) == []
+
+
+def test_lists_are_read_put_on_hold_agreed_to_and_searched(database):
+    with database.transaction() as session:
+        add_rule(session, "test", EVERYBODY, Scope("all"), "buy", "allow")
+    offers = [offer(f"o{number}", f"Contrat {number}") for number in range(70)]
+    lists = Lists(database, merchants(m=offers), lambda _key: timedelta(hours=1))
+    lists.look()
+    for reading in lists._readings.values():
+        reading.join(20)
+    [standing] = lists.standing()
+    assert (standing.offers, standing.problem, standing.is_read_now) == (70, "", False)
+    put_on_sale(database, m=[*offers[:60], *(replace(each, currency="USD") for each in offers[60:])])
+    with database.reading() as session:
+        seen = shelf(session, Employee(1, frozenset({EVERYBODY.key})), Wish(text="contra", category="presse"))
+        assert (seen.found, len(seen.cards), seen.categories, seen.has_more) == (60, 60, {"presse": 60}, False)
+        [change] = changes.listing(session)
+        assert (change.offers, changes.waiting(session)) == (10, 1)
+    with database.transaction() as session:
+        changes.refuse(session, "account 1", change.change)
+    with database.transaction() as session:
+        changes.agree(session, "account 1", change.change)
+    with database.reading() as session:
+        seen = shelf(session, Employee(1, frozenset({EVERYBODY.key})), Wish(text="contrats", page=2))
+        assert (seen.found, len(seen.cards), seen.has_more) == (70, 10, False)
     assert schema.is_current(database)
 
 

@@ -50,6 +50,7 @@ from connectors.merchants.answers import problem, success, whole
 from connectors.merchants.deepl import texts
 from connectors.merchants.deepl.counting import MINIMUM, Uncountable, most_billed
 
+LANGUAGES = "/v2/languages"
 OFFER = "document"
 ACCEPT = (DOCX, PDF, TEXT)
 MOST_BYTES = 10_000_000
@@ -88,7 +89,7 @@ class Connector(MerchantConnector):
 
     def list_offers(self, state: str = "") -> Iterator[Listed]:
         """The offer, with the languages that DeepL translates into today (`GET /v2/languages`)."""
-        content = self._read("/v2/languages", {"type": "target"})
+        content = self._read(LANGUAGES, {"type": "target"})
         if why := intangible.sign(content):
             yield Unfit(OFFER, why)
             return
@@ -234,7 +235,10 @@ class Connector(MerchantConnector):
         return self._call("POST", f"/v2/document/{document}", json={"document_key": key})
 
     def _read(self, path: str, params: Mapping[str, str] | None = None) -> Any:
-        return success(self._call("GET", path, params=params))
+        content = success(self._call("GET", path, params=params))
+        if path != LANGUAGES:
+            intangible.require(content)
+        return content
 
     def _call(self, method: str, path: str, **content: Any) -> Answer:
         return self.context.http.request(method, self.context.base_url + path, headers=self._headers(), **content)
