@@ -90,7 +90,7 @@ def test_changes_are_listed_agreed_to_and_refused(furnished, installation):
     assert "1 changes wait for an administrator's word" in furnished.run("check").output
     assert "stay on hold" in furnished.run("catalog", "agree", row["change"], "--refuse").output
     assert furnished.json("catalog", "changes")[0]["refused_by"] == "command line"
-    assert "3 offers are back on sale" in furnished.run("catalog", "agree", row["change"]).output
+    assert "5 offers are back on sale" in furnished.run("catalog", "agree", row["change"]).output
     assert furnished.json("catalog", "changes") == []
     again = furnished.run("catalog", "agree", row["change"])
     assert again.exit_code == 1
