@@ -31,7 +31,7 @@ from portal.billing.recovery import Recovery
 from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.breakers import Breakers
-from portal.catalog.merchants import Merchants, load_merchants
+from portal.catalog.following import SiteMerchants
 from portal.checkout.purchase import advance, resolve
 from portal.checkout.recovery import enqueue_forgotten
 from portal.checkout.steps import Means
@@ -43,6 +43,7 @@ from portal.mail import sending
 from portal.mail.submission import MailServer
 from portal.migrations import schema
 from portal.outbox import OPERATOR, Lease
+from portal.sealing import Seal
 from portal.settings import Settings
 from portal.settings_faults import Fault, SettingsError
 
@@ -58,7 +59,7 @@ class Installation:
     database: Database
     breakers: Breakers
     directory: LdapDirectory
-    merchants: Merchants
+    merchants: SiteMerchants
     operators: Operators
     storage: Storage
     mail: MailServer
@@ -172,7 +173,9 @@ def open_installation(settings: Settings) -> Installation:
         database=database,
         breakers=breakers,
         directory=LdapDirectory(directory_config(settings)),
-        merchants=load_merchants(settings, network, breakers.of),
+        merchants=SiteMerchants(
+            settings, database, network, breakers.of, Seal(settings.path(settings.portal.secret_key_file))
+        ),
         operators=_operators(settings, network, database, breakers.of(OPERATOR)),
         storage=Storage(settings.path(settings.storage.url.removeprefix("file:"))),
         mail=_mail(settings),

@@ -7,11 +7,12 @@ from typing import Any
 
 from flask_babel import format_date, get_locale, gettext, lazy_gettext, to_user_timezone
 
-from portal import money
+from portal import merchant_words, money
 from portal.languages import in_language
 from portal.refusals import Reason
 
 REASONS = {
+    **merchant_words.REASONS,
     "sign_in_refused": lazy_gettext(
         "Sign-in did not succeed. Check your login and password; if they are right, try again in a few minutes "
         "or ask your IT department."
@@ -34,7 +35,6 @@ REASONS = {
         "This purchase of %(amount)s would pass the ceiling of %(limit)s %(period)s: %(left)s is left. %(renews)s"
     ),
     "quote_expired": lazy_gettext("This price is no longer valid. Look at the new price below and confirm again."),
-    "merchant_gone": lazy_gettext("This service is no longer offered here. Nothing was bought."),
     "merchant_unavailable": lazy_gettext(
         "%(merchant)s does not answer at the moment. Nothing was bought; try again in a few minutes."
     ),
@@ -195,6 +195,7 @@ REQUEST_STATES = {
 }
 
 ACTIONS = {
+    **merchant_words.ACTIONS,
     "request_made": lazy_gettext("Asked to pass a ceiling"),
     "request_allowed": lazy_gettext("Request allowed"),
     "request_declined": lazy_gettext("Request declined"),

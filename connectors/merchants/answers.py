@@ -50,7 +50,10 @@ def problem(error: ConnectorError) -> Problem:
         "en": "Check its base_url, the proxy and the network.",
     }
     if isinstance(error, AuthFailed):
-        remedy = {"fr": "Vérifiez ses secrets dans portal.toml.", "en": "Check its secrets in portal.toml."}
+        remedy = {
+            "fr": "Il refuse nos identifiants : vérifiez-les lettre par lettre, ou demandez-en d'autres au marchand.",
+            "en": "It refuses our credentials: check them letter by letter, or ask the merchant for others.",
+        }
     if isinstance(error, ContractBroken):
         remedy = {
             "fr": "Ses réponses ne sont pas celles que son connecteur attend : comparez-les à son connector.toml.",

@@ -22,7 +22,7 @@ from connectors.contract import Context, MerchantConnector, Words
 from connectors.declared.manifest import DeclaredManifest
 from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import GuardedClient, Network, Timeouts
-from connectors.manifest import Manifest, ManifestError, protocol_of, read_manifest
+from connectors.manifest import Manifest, ManifestError, Source, protocol_of, read_manifest
 
 FOLDER = Path(__file__).parent
 ENTRY_POINT_GROUP = "portal.merchants"
@@ -55,7 +55,7 @@ def names() -> list[str]:
     return sorted(shipped | {point.name for point in _installed()} | PROTOCOLS.keys())
 
 
-def read_connector(connector: str, site: Path | None = None) -> tuple[Manifest, type[MerchantConnector]]:
+def read_connector(connector: str, site: Source | None = None) -> tuple[Manifest, type[MerchantConnector]]:
     """A connector's manifest and what speaks for it, before anybody has configured it.
 
     Args:
@@ -90,7 +90,7 @@ def read_folder(folder: Path) -> tuple[Manifest, type[MerchantConnector]]:
     return _read(folder.name, folder / "connector.toml", lambda: _kind_of("", folder))
 
 
-def _read(connector: str, path: Path, kind_of: Callable[[], Spoken]) -> tuple[Manifest, type[MerchantConnector]]:
+def _read(connector: str, path: Source, kind_of: Callable[[], Spoken]) -> tuple[Manifest, type[MerchantConnector]]:
     try:
         kind, made = kind_of()
         return read_manifest(path, kind), made
@@ -106,7 +106,7 @@ def load_merchant(
     base_url: str,
     secrets: Mapping[str, str],
     network: Network,
-    site: Path | None = None,
+    site: Source | None = None,
 ) -> LoadedMerchant:
     """One merchant of the configuration with its connector.
 
@@ -133,7 +133,7 @@ def load_merchant(
     return LoadedMerchant(manifest, made(context))
 
 
-def _require_one_manifest(connector: str, site: Path | None) -> None:
+def _require_one_manifest(connector: str, site: Source | None) -> None:
     if connector in PROTOCOLS and site is None:
         raise ConnectorBroken(
             connector,

@@ -9,9 +9,11 @@ from flask.typing import ResponseReturnValue
 
 from portal.admin import (
     ceiling_views,
+    connection_views,
     delegation_views,
     directory_views,
     journal_views,
+    merchant_views,
     operator_views,
     people_views,
     purchase_views,
@@ -24,9 +26,11 @@ from portal.installation import Installation
 
 __all__ = [
     "ceiling_views",
+    "connection_views",
     "delegation_views",
     "directory_views",
     "journal_views",
+    "merchant_views",
     "operator_views",
     "people_views",
     "purchase_views",

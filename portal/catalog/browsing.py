@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, not_, or_, select
@@ -56,15 +56,20 @@ class Shelf:
     has_more: bool = False
 
 
-def shelf(session: Session, employee: Employee, wish: Wish) -> Shelf:
-    """A page of the offers this employee may see that match what was typed, within what was chosen."""
+def shelf(session: Session, employee: Employee, wish: Wish, closed: Collection[str] = ()) -> Shelf:
+    """A page of the offers this employee may see that match what was typed, within what was chosen.
+
+    Args:
+        closed: merchants that sell nothing now, whose offers nobody is shown.
+    """
     rules = rules_for(session, employee.group_keys)
     if not rules:
         return Shelf([], is_open=False)
     matched = search.matching(session, wish.text)
     counts = _counts_of_search(session, rules, matched) if matched is not None else _counts_of_all(session, rules)
+    counts = facets.counted((kind, number) for kind, number in counts.items() if kind.merchant not in closed)
     first = (min(max(wish.page, 1), LAST_PAGE) - 1) * PAGE
-    rows = list(session.scalars(_page(rules, matched, wish).offset(first).limit(PAGE + 1)))
+    rows = list(session.scalars(_page(rules, matched, wish, closed).offset(first).limit(PAGE + 1)))
     return Shelf(
         [Card(row, decide(rules, "buy", row.wanted)) for row in rows[:PAGE]], is_open=True,
         found=sum(number for kind, number in counts.items() if _is_wished(kind, wish)),
@@ -89,8 +94,9 @@ def visible_by(rules: Iterable[Rule]) -> ColumnElement[bool]:
     return and_(or_(false(), *allowed), not_(or_(false(), *denied)))
 
 
-def _page(rules: list[Rule], matched: Select[int, int] | None, wish: Wish) -> Select[OfferRow]:
+def _page(rules: list[Rule], matched: Select[int, int] | None, wish: Wish, closed: Collection[str]) -> Select[OfferRow]:
     query = select(OfferRow).where(OfferRow.removed_at.is_(None), visible_by(rules))
+    query = query.where(OfferRow.merchant.not_in(closed)) if closed else query
     for column, chosen in (
         (OfferRow.category, wish.category),
         (OfferRow.merchant, wish.merchant),

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from connectors.contract import ConnectorError, ContractBroken, Listed, Offer, Removed, State, Unfit
 from connectors.merchants.registry import LoadedMerchant
 from portal import clock, logs
-from portal.catalog import facets, runs, search
+from portal.catalog import facets, reports, runs, search
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow, store
 from portal.catalog.runs import Run, Superseded
@@ -57,11 +57,12 @@ def synchronise(
     database: Database, merchants: Merchants, only: str = "", progress: Progress = lambda _merchant, _read: None
 ) -> list[Synchronised]:
     """Read every merchant's offers, or one merchant's, and store them."""
-    return [
-        _Reading(database, key, merchant, position * MOST_OFFERS, progress).read()
-        for position, (key, merchant) in enumerate(merchants.loaded.items())
-        if only in {"", key}
-    ]
+    done = []
+    for position, (key, merchant) in enumerate(merchants.loaded.items()):
+        if only in {"", key}:
+            done.append(_Reading(database, key, merchant, position * MOST_OFFERS, progress).read())
+            merchants.was_read(key, merchant)
+    return done
 
 
 @dataclass
@@ -95,11 +96,13 @@ class _Reading:
                 facets.count(session, self.key)
             log.warning("catalogue_not_read", merchant=self.key, detail=problem)
         except Superseded:
-            problem = "another reading of this list has begun"
+            return Synchronised(self.key, self.listed, problem="another reading of this list has begun")
         log.info(
             "catalogue_read", merchant=self.key, listed=self.listed, removed=self.removed, refused=self.refused_count
         )
-        return Synchronised(self.key, self.listed, self.removed, tuple(self.refused), problem, self.refused_count)
+        done = Synchronised(self.key, self.listed, self.removed, tuple(self.refused), problem, self.refused_count)
+        reports.keep(self.database, done.merchant, done.listed, done.removed, done.refused, done.refused_count, problem)
+        return done
 
     def _store_all(self, run: Run) -> None:
         batch: list[Offer | Removed | Unfit] = []  # or whatever else a connector gives, which is refused by name

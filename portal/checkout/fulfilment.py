@@ -214,7 +214,8 @@ def _refuse(session: Session, order: Order, outcome: NotDone) -> None:
         reason = Reason("price_changed")
         try:
             check_quote(outcome.new_quote)
-            new = keep_quote(session, order.account_id, order.offer_id, order.inputs, outcome.new_quote)
+            quoted, shown = outcome.new_quote, order.quote.terms
+            new = keep_quote(session, order.account_id, order.offer_id, order.inputs, quoted, shown)
             order.next_token = new.token
         except ContractBroken as error:
             log.error("quote_refused", merchant=order.merchant, detail=str(error))

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from connectors import contract
 from portal import clock, logs
+from portal.catalog import site
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
 from portal.checkout.inputs import InvalidInputs, clean_inputs
@@ -52,6 +53,8 @@ class QuoteRow(Base):
     gross_cents: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
     lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    terms: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    """The terms of sale that are shown with this price, as `portal.catalog.terms` has them."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -90,10 +93,13 @@ def ask_quote(
 
     Raises:
         InvalidInputs: what was typed is wrong, or the merchant says that it designates nothing.
-        Refused: `merchant_gone`, `merchant_unavailable` or `merchant_broken`; nothing was bought.
+        Refused: `merchant_paused`, `merchant_gone`, `merchant_unavailable` or `merchant_broken`; nothing was bought.
     """
     inputs = clean_inputs(offer.fields, typed)
     connector = merchants.connector(offer.merchant)
+    with database.reading() as session:
+        site.refuse_paused(session, offer.merchant, offer.merchant_name)
+        shown = merchants.terms(session, offer.merchant)
     try:
         with asking(offer.merchant):
             quote = connector.quote(offer.offer, inputs, buyer)
@@ -107,7 +113,7 @@ def ask_quote(
         log.error("quote_refused", merchant=offer.merchant, error=type(error).__name__, detail=str(error))
         raise Refused("merchant_broken", merchant=offer.merchant_name) from error
     with database.transaction() as session:
-        return keep_quote(session, account_id, offer.id, inputs, quote)
+        return keep_quote(session, account_id, offer.id, inputs, quote, shown)
 
 
 def check_quote(given: contract.Quote) -> None:
@@ -135,15 +141,16 @@ def _sums(priced: Iterable[contract.Quote | contract.QuoteLine]) -> tuple[int, i
 
 
 def keep_quote(
-    session: Session, account_id: int, offer_id: int, inputs: Mapping[str, str], quote: contract.Quote
-) -> QuoteRow:
+    session: Session, account_id: int, offer_id: int, inputs: Mapping[str, str], quote: contract.Quote,
+    shown: Mapping[str, str] | None = None,
+) -> QuoteRow:  # fmt: skip
     """Store a checked quote; its token has 256 random bits."""
     at = clock.now()
     row = QuoteRow(
         token=secrets.token_urlsafe(32), account_id=account_id, offer_id=offer_id, inputs=dict(inputs),
         ref=quote.ref, subject=quote.subject[:300], net_cents=quote.net_cents, vat_rate_bp=quote.vat_rate_bp,
         vat_cents=quote.vat_cents, gross_cents=quote.gross_cents, currency=quote.currency,
-        lines=[vars(line) for line in quote.lines], created_at=at,
+        lines=[vars(line) for line in quote.lines], terms=dict(shown or {}), created_at=at,
         expires_at=min(quote.expires_at.astimezone(UTC), at + LONGEST_VALIDITY),
     )  # fmt: skip
     session.add(row)

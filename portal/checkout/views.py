@@ -68,7 +68,7 @@ def quote(slug: str) -> ResponseReturnValue:
     name, _, value = picked.partition("=")
     if name in panel.typed:
         panel.typed[name] = value
-    if panel.decision.allowed:
+    if panel.decision.allowed and not panel.refusal:
         house = installation()
         asked = "ask" in request.form or bool(picked)
         price(panel, house.database, house.merchants, account().id, _buyer(), asked=asked)
@@ -153,7 +153,8 @@ def _open_panel(slug: str) -> Panel:
         if found is None:
             abort(404)
         decision = explain(session, employee, found.wanted, house.settings.portal.zone)
-    return Panel(found, decision)
+        refusal = house.merchants.refusal(session, found.merchant, found.merchant_name)
+    return Panel(found, decision, refusal=refusal)
 
 
 def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> ResponseReturnValue:
