@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from connectors.contract import Buyer
 from portal.billing import refunds
 from portal.catalog.browsing import visible_offer
+from portal.catalog.offers import OfferRow
 from portal.checkout import orders, request_views
 from portal.checkout.confirmation import accept
 from portal.checkout.orders import Order
@@ -145,11 +146,12 @@ def receipt(number: str) -> ResponseReturnValue:
     return render_template("checkout/receipt.html", order=order, refunds=given_back)
 
 
-def _open_panel(slug: str) -> Panel:
+def _open_panel(slug: str, quoted: OfferRow | None = None) -> Panel:
+    """The panel of an offer that may be seen, or of one that was priced for him and may have been withdrawn since."""
     house, person = installation(), account()
     employee = Employee(person.id, person.group_keys)
     with house.database.reading() as session:
-        found = visible_offer(session, employee, slug)
+        found = visible_offer(session, employee, slug) or quoted
         if found is None:
             abort(404)
         decision = explain(session, employee, found.wanted, house.settings.portal.zone)
@@ -179,10 +181,10 @@ def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> Respo
 
 def _ask_again(slug: str, asked: QuoteRow, reason: Reason) -> ResponseReturnValue:
     """The panel with the reason, what was typed, and a fresh price when only the price had expired."""
-    panel = _open_panel(slug)
+    panel = _open_panel(slug, asked.offer)
     panel.typed = dict(asked.inputs)
     house = installation()
-    if reason.code in {"quote_expired", "password_wrong", "directory_unknown"}:
+    if not panel.refusal and reason.code in {"quote_expired", "password_wrong", "directory_unknown"}:
         price(panel, house.database, house.merchants, account().id, _buyer(), asked=True)
     panel.refusal = panel.refusal or reason
     return _show_panel(panel, status=409)
