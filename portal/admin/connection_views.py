@@ -37,7 +37,7 @@ def connect_merchant(connector: str) -> ResponseReturnValue:
 def save_merchant(connector: str) -> ResponseReturnValue:
     """Test, save, and begin to read its list."""
     found = _available(connector)
-    draft = _draft(_typed("key").strip() or connector, connector, found)
+    draft = _draft(_typed("key").strip(), connector, found)
     refusal = _tried(connecting.connect, draft)
     if refusal:
         return _show(found, refusal=refusal, status=422)

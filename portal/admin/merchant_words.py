@@ -27,6 +27,6 @@ DONE = {
 }  # fmt: skip
 
 PROTOCOLS = {
-    "acp": lazy_gettext("Agentic Commerce Protocol: any merchant that speaks it"),
-    "opds": lazy_gettext("OPDS 2.0 catalogues: press and electronic books"),
+    "acp": lazy_gettext("A merchant that speaks the Agentic Commerce Protocol"),
+    "opds": lazy_gettext("A catalogue in OPDS 2.0: press, electronic books"),
 }  # fmt: skip

@@ -8,7 +8,8 @@ import re
 
 from sqlalchemy.orm import Session
 
-from connectors.contract import AuthFailed, ConnectorError, Problem, Unavailable, Words
+from connectors.contract import ConnectorError, Problem, Words
+from connectors.merchants.answers import problem
 from connectors.merchants.registry import PROTOCOLS, ConnectorBroken, LoadedMerchant
 from portal import audit, breakers, clock, logs
 from portal.catalog import site
@@ -28,31 +29,14 @@ RESERVED = {"connect", "changes"}
 """Addresses of screens, which no merchant's may be."""
 MASK = "•••"
 
-REMEDIES: dict[type[ConnectorError], Words] = {
-    AuthFailed: {
-        "fr": "Vérifiez ses identifiants, lettre par lettre, ou demandez-en d'autres au marchand.",
-        "en": "Check its credentials, letter by letter, or ask the merchant for others.",
-    },
-    Unavailable: {
-        "fr": "Vérifiez son adresse, le proxy et le réseau, ou réessayez dans quelques minutes.",
-        "en": "Check its address, the proxy and the network, or try again in a few minutes.",
-    },
-    ConnectorError: {
-        "fr": "Vérifiez que son adresse est bien celle de son interface.",
-        "en": "Check that its address is the one of its interface.",
-    },
-}
-
 
 def try_out(key: str, merchant: LoadedMerchant, secrets: dict[str, str] | None = None) -> list[Problem]:
     """What a merchant's own check finds wrong; buys nothing. What it says never holds one of `secrets`."""
     try:
         with asking(key):
-            found = [checked(problem) for problem in merchant.connector.check()]
+            found = [checked(each) for each in merchant.connector.check()]
     except ConnectorError as error:
-        said = f"{type(error).__name__}: {error.detail}"
-        remedy = next(words for kind, words in REMEDIES.items() if isinstance(error, kind))
-        found = [Problem({"fr": said, "en": said}, remedy)]
+        found = [problem(error)]
     hidden = [value for value in (secrets or {}).values() if value]
     return [Problem(_masked(each.what, hidden), _masked(each.remedy, hidden)) for each in found]
 

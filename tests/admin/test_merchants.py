@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from demo.companies import COMPANIES
 from portal.audit import AuditEntry
-from portal.catalog.synchronisation import synchronise
 from portal.catalog.site import MerchantRow
+from portal.catalog.synchronisation import synchronise
 from portal.checkout.verification import verify
 from tests.admin.sites import Site, at, finish, make_site, work_off
 
@@ -106,7 +106,7 @@ def test_one_that_is_away_is_said_with_since_when(admin, buyer, house, company):
     assert "503" in text
     admin.get("/admin/merchants/registre")
     admin.post("/admin/merchants/registre/test")
-    assert "Unavailable" in admin.text
+    assert "Il ne répond pas (" in admin.text
     company.merchants.set_fault("registre", None)
     admin.post("/admin/merchants/registre/test")
     assert "Registre Démo SAS répond et accepte nos identifiants" in admin.text
