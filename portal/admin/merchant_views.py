@@ -72,9 +72,9 @@ def read_merchant(key: str) -> ResponseReturnValue:
 def decide_merchant(key: str) -> ResponseReturnValue:
     """Pause it at once, let it sell again, or disconnect it."""
     step = request.form.get("step", "")
-    _sheet(key)
+    sheet = _sheet(key)
     try:
-        if step not in DECISIONS:
+        if step not in DECISIONS or sheet.state == "gone":
             raise Refused("choice_gone")
         if step in PROVED:
             require_proof()

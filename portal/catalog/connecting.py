@@ -9,12 +9,14 @@ import re
 from sqlalchemy.orm import Session
 
 from connectors.contract import ConnectorError, Problem, Words
+from connectors.manifest import Manifest
 from connectors.merchants.answers import problem
 from connectors.merchants.registry import PROTOCOLS, ConnectorBroken, LoadedMerchant
 from portal import audit, breakers, clock, logs
 from portal.catalog import site
 from portal.catalog.following import Draft, SiteMerchants
 from portal.catalog.merchants import asking, checked
+from portal.catalog.offers import merchant_names
 from portal.catalog.site import MerchantRow
 from portal.database import Database
 from portal.outbox import merchant_lane
@@ -28,16 +30,18 @@ KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 RESERVED = {"connect", "changes"}
 """Addresses of screens, which no merchant's may be."""
 MASK = "•••"
+SHORTEST_SECRET = 4
+"""What is shorter is no secret, and would be masked within words."""
 
 
-def try_out(key: str, merchant: LoadedMerchant, secrets: dict[str, str] | None = None) -> list[Problem]:
-    """What a merchant's own check finds wrong; buys nothing. What it says never holds one of `secrets`."""
+def try_out(key: str, merchant: LoadedMerchant) -> list[Problem]:
+    """What a merchant's own check finds wrong; buys nothing. What it says never holds one of our secrets."""
     try:
         with asking(key):
             found = [checked(each) for each in merchant.connector.check()]
     except ConnectorError as error:
         found = [problem(error)]
-    hidden = [value for value in (secrets or {}).values() if value]
+    hidden = [value for value in merchant.connector.context.secrets.values() if len(value) >= SHORTEST_SECRET]
     return [Problem(_masked(each.what, hidden), _masked(each.remedy, hidden)) for each in found]
 
 
@@ -58,7 +62,7 @@ def connect(database: Database, merchants: SiteMerchants, actor: str, draft: Dra
     with database.transaction() as session:
         site.alone(session, draft.key)
         row = site.row_of(session, draft.key)
-        _refuse_taken(merchants, row, draft, made.manifest.id)
+        _refuse_taken(session, merchants, row, draft, made.manifest)
         row.connected_at, row.connected_by, row.disconnected_at = clock.now(), actor, None
         row.paused_at, row.paused_by = None, ""
         _save(session, merchants, row, draft, made)
@@ -98,12 +102,17 @@ def _require_free(database: Database, merchants: SiteMerchants, draft: Draft) ->
         raise Refused("merchant_key_taken", name=draft.key)
 
 
-def _refuse_taken(merchants: SiteMerchants, row: MerchantRow, draft: Draft, identity: str) -> None:
+def _refuse_taken(
+    session: Session, merchants: SiteMerchants, row: MerchantRow, draft: Draft, manifest: Manifest
+) -> None:  # fmt: skip
     if draft.key in merchants.configured or row.is_connected_here:
         raise Refused("merchant_key_taken", name=draft.key)
     # Orders that are still open are looked up there under their key: another merchant would not know them, and sell twice.
-    if row.identity and row.identity != identity:
-        raise Refused("merchant_key_other", name=draft.key, identity=row.identity)
+    ours, theirs = manifest.id, row.identity
+    if not theirs:
+        ours, theirs = manifest.merchant.name, merchant_names(session, [draft.key]).get(draft.key, "")
+    if theirs and ours != theirs:
+        raise Refused("merchant_key_other", name=draft.key, identity=theirs)
 
 
 def _tested(merchants: SiteMerchants, draft: Draft) -> LoadedMerchant:
@@ -116,7 +125,7 @@ def _tested(merchants: SiteMerchants, draft: Draft) -> LoadedMerchant:
     except ConnectorBroken as error:
         said = Problem(error.words, {"fr": "Corrigez-le et recommencez.", "en": "Correct it and try again."})
         raise Refused("merchant_wrong", problems=[said]) from error
-    problems = try_out(draft.key, made, dict(draft.secrets))
+    problems = try_out(draft.key, made)
     if problems:
         raise Refused("merchant_wrong", problems=problems)
     return made

@@ -110,7 +110,7 @@ def pause(session: Session, actor: str, key: str) -> None:
 
 
 def resume(session: Session, actor: str, key: str) -> None:
-    """It sells again. Raises `Refused`: `choice_gone`, when it is not paused or is no longer connected."""
+    """It sells again. Raises `Refused`: `choice_gone`, when it is not paused."""
     alone(session, key)
     row = row_of(session, key)
     if row.paused_at is None:

@@ -75,6 +75,7 @@ def test_a_merchant_is_tested_and_paused_by_the_keyboard_alone(desk: Desk, insta
     page = desk.page
     desk.sign_in("benoit.besson")
     page.goto(desk.address + "/admin/merchants")
+    tab_to(page, "Registre Démo SAS")  # the table as a whole, which can be scrolled
     tab_to(page, "QuiDonc Démo SARL")
     page.keyboard.press("Enter")
     page.wait_for_url("**/quidonc")

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import update
 
 from connectors.contract import Problem
-from portal.catalog import connecting, site
+from portal.catalog import connecting, runs, site
 from portal.catalog.following import Draft
+from portal.catalog.runs import Superseded
 from portal.catalog.site import MerchantRow
 from portal.refusals import Refused
 from portal.settings import MerchantSection
@@ -135,15 +136,12 @@ def test_what_a_merchant_says_of_our_secrets_is_masked(house, draft, monkeypatch
     made = house.merchants.prepare(draft)
     said = {"fr": f"Refusé : {SECRETS['client_secret']}", "en": f"Refused: {SECRETS['client_secret']}"}
     monkeypatch.setattr(made.connector, "check", lambda: [Problem(said, {"fr": "?", "en": "?"})])
-    [found] = connecting.try_out("coface", made, SECRETS)
+    [found] = connecting.try_out("coface", made)
 
     assert found.what["fr"] == "Refusé : •••"
 
 
 def test_disconnecting_ends_a_reading_that_goes_on(house, draft):
-    from portal.catalog import runs
-    from portal.catalog.runs import Superseded
-
     connect(house, draft)
     with house.database.transaction() as session:
         run = runs.begin(session, "coface")
@@ -155,3 +153,17 @@ def test_disconnecting_ends_a_reading_that_goes_on(house, draft):
         runs.note(session, run, 2)
     with house.database.transaction() as session:
         assert runs.begin(session, "coface").cursor == ""
+
+
+def test_a_name_under_which_another_merchant_once_sold_is_refused_also_when_only_its_offers_tell(house, draft):
+    with house.database.transaction() as session:
+        session.execute(update(MerchantRow).where(MerchantRow.key == "registre").values(identity=""))
+    taken = Draft("registre", draft.connector, draft.base_url, secrets=draft.secrets)
+    house.merchants._settings.merchants.pop("registre")
+    with pytest.raises(Refused) as refused:
+        connect(house, taken)
+
+    assert (refused.value.reason.code, refused.value.reason.facts["identity"]) == (
+        "merchant_key_other",
+        "Registre Démo SAS",
+    )
