@@ -35,11 +35,11 @@ class Seal:
         return VERSION + urlsafe_b64encode(sealed).decode("ascii")
 
     def open(self, sealed: str, about: str) -> str:
-        """The text again. Raises `Unreadable`."""
+        """The text again. Raises `Unreadable`, also when the key file cannot be read."""
         try:
             content = urlsafe_b64decode(sealed.removeprefix(VERSION))
             return self._cipher().decrypt(content[:NONCE], content[NONCE:], about.encode()).decode()
-        except (InvalidTag, ValueError) as error:
+        except (InvalidTag, ValueError, OSError) as error:
             raise Unreadable(about) from error
 
     def _cipher(self) -> AESGCM:

@@ -52,8 +52,8 @@ def connect(database: Database, merchants: SiteMerchants, actor: str, draft: Dra
         actor: who connects it, as the journal names him; the caller has made sure that he may.
 
     Raises:
-        Refused: `merchant_key`, `merchant_key_taken`, `merchant_key_other`, `merchant_incomplete` or `merchant_wrong`
-            (`problems` say what the test found); nothing was saved.
+        Refused: `merchant_key`, `merchant_key_taken`, `merchant_key_other`, `merchant_address`, `merchant_manifest` or
+            `merchant_wrong` (`problems` say what the test found); nothing was saved.
     """
     if not KEY.fullmatch(draft.key) or draft.key in RESERVED:
         raise Refused("merchant_key", name=draft.key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from portal import logs
+from portal import breakers, logs
 from portal.catalog.following import SiteMerchants
 from portal.catalog.synchronisation import Synchronised, synchronise
 from portal.database import Database
@@ -21,7 +21,8 @@ def read_beside(database: Database, merchants: SiteMerchants, key: str, patience
 
     def read() -> None:
         try:
-            done.extend(synchronise(database, merchants, key))
+            with breakers.asking_anyway():
+                done.extend(synchronise(database, merchants, key))
         except Exception:
             log.exception("catalogue_reading_failed", merchant=key)
 
