@@ -36,7 +36,7 @@ def connect_merchant(connector: str) -> ResponseReturnValue:
 @admins_only
 def save_merchant(connector: str) -> ResponseReturnValue:
     """Test, save, and begin to read its list."""
-    found = _available(connector)
+    found = _available(connector, _typed("manifest"))
     draft = _draft(_typed("key").strip(), connector, found)
     refusal = _tried(connecting.connect, draft)
     if refusal:
@@ -51,7 +51,7 @@ def save_merchant(connector: str) -> ResponseReturnValue:
 def merchant_credentials(key: str) -> ResponseReturnValue:
     """How one that was connected here is asked; its secrets are shown to nobody."""
     row = _row(key)
-    return _show(_available(row.connector), row)
+    return _show(_available(row.connector, row.manifest), row)
 
 
 @admin.post("/merchants/<key>/credentials")
@@ -59,7 +59,7 @@ def merchant_credentials(key: str) -> ResponseReturnValue:
 def save_credentials(key: str) -> ResponseReturnValue:
     """Test, and go on with them."""
     row = _row(key)
-    found = _available(row.connector)
+    found = _available(row.connector, _typed("manifest"))
     refusal = _tried(connecting.change, _draft(key, row.connector, found))
     if refusal:
         return _show(found, row, refusal=refusal, status=422)
@@ -76,8 +76,8 @@ def _tried(work: Callable[..., None], draft: Draft) -> Reason | None:
     return None
 
 
-def _available(connector: str) -> Available:
-    found = merchant_sheet.available_as(connector, installation().settings)
+def _available(connector: str, manifest: str = "") -> Available:
+    found = merchant_sheet.available_as(connector, installation().settings, manifest)
     if found is None:
         abort(404)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from connectors.contract import Words
 from connectors.kit.tiers import tier_of
-from connectors.manifest import Manifest
+from connectors.manifest import Manifest, SiteText
 from connectors.merchants import registry
 from connectors.merchants.registry import ConnectorBroken
 from portal import breakers, clock
@@ -130,18 +131,28 @@ def available(used: Iterable[Sheet], settings: Settings) -> list[Available]:
     return [found for name in registry.names() if name not in taken and (found := available_as(name, settings))]
 
 
-def available_as(name: str, settings: Settings) -> Available | None:
-    """One connector as it could be connected; None when there is none of that name."""
+def available_as(name: str, settings: Settings, manifest: str = "") -> Available | None:
+    """One connector as it could be connected; None when there is none of that name.
+
+    Args:
+        manifest: the text of one, for a protocol: which secrets it needs, only that may say.
+    """
     if name not in registry.names():
         return None
     if name in registry.PROTOCOLS:
-        auth = registry.PROTOCOLS[name][0].model_fields["auth"].default
-        return Available(name, None, list(getattr(auth, "secrets", [])), None)
+        return Available(name, None, _secrets_of(name, manifest), None)
     try:
-        manifest, _made = registry.read_connector(name)
+        found, _made = registry.read_connector(name)
     except ConnectorBroken as error:
         return Available(name, None, [], None, error.words)
-    return Available(name, manifest, list(manifest.auth.secrets), _tier(settings, name))
+    return Available(name, found, list(found.auth.secrets), _tier(settings, name))
+
+
+def _secrets_of(protocol: str, manifest: str) -> list[str]:
+    auth = registry.PROTOCOLS[protocol][0].model_fields["auth"].default
+    with suppress(ConnectorBroken):
+        auth = registry.read_connector(protocol, SiteText(manifest))[0].auth
+    return list(getattr(auth, "secrets", []))
 
 
 def history(session: Session, key: str) -> list[AuditEntry]:

@@ -92,11 +92,11 @@ def resume(key: str) -> None:
 )  # fmt: skip
 def connect(connector: str, key: str, base_url: str, manifest: Path | None) -> None:
     with opened() as installation:
-        found = merchant_sheet.available_as(connector, installation.settings)
+        text = manifest.read_text(encoding="utf-8") if manifest else ""
+        found = merchant_sheet.available_as(connector, installation.settings, text)
         if found is None or found.why:
             why = in_language(found.why, terminal_language()) if found else say("there is no such connector")
             stop(say("Connector %(name)s: %(why)s.", name=connector, why=why), BAD_USAGE)
-        text = manifest.read_text(encoding="utf-8") if manifest else ""
         secrets = {name: click.prompt(name, hide_input=True, err=True) for name in found.secrets}
         draft = Draft(key or connector, connector, base_url, text, secrets)
         with _in_words(installation), from_terminal():
