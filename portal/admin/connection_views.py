@@ -106,11 +106,9 @@ def _show(
 ) -> ResponseReturnValue:  # fmt: skip
     typed: dict[str, Any] = {name: request.form.get(name) for name in LONGEST}
     if request.method == "GET":
-        typed = {
-            "key": found.connector,
-            "base_url": row.base_url if row else "",
-            "manifest": row.manifest if row else "",
-        }
+        key = found.connector if found.manifest else ""
+        base_url, manifest = (row.base_url, row.manifest) if row else ("", "")
+        typed = {"key": key, "base_url": base_url, "manifest": manifest}
     problems = refusal.facts.get("problems", []) if refusal else []
     return render_template(
         "admin/connect_merchant.html", found=found, row=row, typed=typed, refusal=refusal, problems=problems,
