@@ -6,7 +6,7 @@ from flask_babel import lazy_gettext
 
 STATES = {
     "on_sale": lazy_gettext("on sale"), "paused": lazy_gettext("paused"), "broken": lazy_gettext("cannot be loaded"),
-    "gone": lazy_gettext("not connected any more"),
+    "gone": lazy_gettext("taken away"),
 }  # fmt: skip
 MARKS = {"on_sale": "delivered", "paused": "wait", "broken": "disputed", "gone": "failed"}
 """By which of the states' colours each is shown."""
