@@ -53,8 +53,8 @@ SAID: Mapping[type[ConnectorError], tuple[Words, Words]] = {
     AuthFailed: (
         {"fr": "Il refuse nos identifiants", "en": "It refuses our credentials"},
         {
-            "fr": "Vérifiez-les lettre par lettre, ou demandez-en d'autres au marchand.",
-            "en": "Check them letter by letter, or ask the merchant for others.",
+            "fr": "Vérifiez ses identifiants (secrets) lettre par lettre, ou demandez-en d'autres au marchand.",
+            "en": "Check its credentials (secrets) letter by letter, or ask the merchant for others.",
         },
     ),
     ContractBroken: (
