@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -18,6 +18,27 @@ from connectors.contract import CONTRACT_VERSION
 
 class ManifestError(Exception):
     """A manifest that cannot be used; the message names the file, the key and what is wrong."""
+
+
+class Source(Protocol):
+    """Where a manifest is read from, a file for instance; its text as a string names it in messages."""
+
+    def read_text(self, encoding: str) -> str:
+        """All of it. Raises `OSError`."""
+
+
+@dataclass(frozen=True)
+class SiteText:
+    """A manifest that stands in no file."""
+
+    text: str
+
+    def read_text(self, encoding: str) -> str:
+        """All of it."""
+        return self.text
+
+    def __str__(self) -> str:
+        return "connector.toml"
 
 
 class Table(BaseModel):
@@ -34,6 +55,8 @@ class Merchant(Table):
     vat: str = ""
     country: str = Field("FR", pattern=r"^[A-Z]{2}$")
     terms_url: str = Field(pattern=r"^https://")
+    terms_version: str = Field("", max_length=100)
+    """The version of those terms, as the merchant names it; kept with each order."""
     privacy_url: str = Field(pattern=r"^https://")
     support: str = Field(min_length=3)
     intangible_only: Literal[True]
@@ -111,7 +134,7 @@ class Manifest(Table):
     """What a site may say instead, in its own `settings`: each with the value it has otherwise."""
 
 
-def read_manifest(path: Path, kind: type[Manifest] = Manifest) -> Manifest:
+def read_manifest(path: Source, kind: type[Manifest] = Manifest) -> Manifest:
     """Read and check a manifest; `kind` says which tables it may have.
 
     Raises:
@@ -126,7 +149,7 @@ def read_manifest(path: Path, kind: type[Manifest] = Manifest) -> Manifest:
         raise ManifestError(f"{path}: {error}") from error
 
 
-def tables_of(path: Path) -> dict[str, Any]:
+def tables_of(path: Source) -> dict[str, Any]:
     """What a manifest says before it is checked; nothing when it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -134,7 +157,7 @@ def tables_of(path: Path) -> dict[str, Any]:
         return {}
 
 
-def protocol_of(path: Path) -> str:
+def protocol_of(path: Source) -> str:
     """The protocol a manifest names, "" when it names none or cannot be read."""
     return str(tables_of(path).get("protocol", ""))
 

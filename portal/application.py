@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import secrets
-from pathlib import Path
-
 from flask import Flask
 
 from portal import health, web
@@ -17,6 +11,7 @@ from portal.catalog import views as catalog
 from portal.checkout import views as checkout
 from portal.directory import views as directory
 from portal.installation import Installation, open_installation
+from portal.sealing import secret_key
 from portal.settings import Settings
 
 
@@ -42,23 +37,3 @@ def make_app(settings: Settings | None = None, installation: Installation | None
     for room in (web, directory, catalog, checkout, admin, health):
         room.register(app, installation)
     return app
-
-
-def secret_key(path: Path) -> str:
-    """The key that signs cookies, made on first start and readable by the portal's user only.
-
-    Several processes may start at once: whoever comes first makes it, and nobody takes an empty file for a key.
-    """
-    with contextlib.suppress(FileNotFoundError):
-        known = path.read_text(encoding="ascii").strip()
-        if known:
-            return known
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        known = file.read().strip()
-        if not known:
-            known = secrets.token_hex(32)
-            file.write(known)
-            file.flush()
-            os.fsync(file.fileno())
-    return known

@@ -33,8 +33,8 @@ from portal.billing.rounds import Round
 from portal.billing.worker import Handler, run_leased, worker_name
 from portal.breakers import Breakers
 from portal.catalog import lists
+from portal.catalog.following import SiteMerchants
 from portal.catalog.lists import Lists
-from portal.catalog.merchants import Merchants, load_merchants
 from portal.checkout import upload_rounds
 from portal.checkout.purchase import advance, resolve
 from portal.checkout.recovery import enqueue_forgotten
@@ -49,6 +49,7 @@ from portal.mail import sending
 from portal.mail.submission import MailServer
 from portal.migrations import schema
 from portal.outbox import OPERATOR, Lease
+from portal.sealing import Seal
 from portal.settings import READ_EVERY_MIN, Settings
 from portal.settings_faults import Fault, SettingsError
 
@@ -64,7 +65,7 @@ class Installation:
     database: Database
     breakers: Breakers
     directory: LdapDirectory
-    merchants: Merchants
+    merchants: SiteMerchants
     operators: Operators
     storage: Storage
     uploads: KeptUploads
@@ -204,7 +205,9 @@ def open_installation(settings: Settings) -> Installation:
         database=database,
         breakers=breakers,
         directory=LdapDirectory(directory_config(settings)),
-        merchants=load_merchants(settings, network, breakers.of, uploads),
+        merchants=SiteMerchants(
+            settings, database, network, breakers.of, Seal(settings.path(settings.portal.secret_key_file)), uploads
+        ),
         operators=_operators(settings, network, database, breakers.of(OPERATOR)),
         storage=Storage(folder),
         uploads=uploads,

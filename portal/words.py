@@ -7,12 +7,13 @@ from typing import Any
 
 from flask_babel import format_date, get_locale, gettext, lazy_gettext, to_user_timezone
 
-from portal import consent_words, money, term_words, upload_words
+from portal import consent_words, merchant_words, money, term_words, upload_words
 from portal.languages import in_language
 from portal.refusals import Reason
 
 REASONS = {
     **consent_words.REASONS,
+    **merchant_words.REASONS,
     "sign_in_refused": lazy_gettext(
         "Sign-in did not succeed. Check your login and password; if they are right, try again in a few minutes "
         "or ask your IT department."
@@ -38,7 +39,6 @@ REASONS = {
     "pack_used_up": lazy_gettext(
         "Your pack has no credit left for this. Nothing was bought; look at the price below and confirm again."
     ),
-    "merchant_gone": lazy_gettext("This service is no longer offered here. Nothing was bought."),
     "merchant_unavailable": lazy_gettext(
         "%(merchant)s does not answer at the moment. Nothing was bought; try again in a few minutes."
     ),
@@ -218,6 +218,7 @@ REQUEST_STATES = {
 
 ACTIONS = {
     **consent_words.ACTIONS,
+    **merchant_words.ACTIONS,
     "request_made": lazy_gettext("Asked to pass a ceiling"),
     "request_allowed": lazy_gettext("Request allowed"),
     "request_declined": lazy_gettext("Request declined"),

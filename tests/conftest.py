@@ -42,6 +42,7 @@ NEEDS = {
         "real/test_killed_refund.py",
         "real/test_ledger.py",
         "real/test_operator_choice.py",
+        "real/test_pause.py",
         "real/test_workers.py",
         "real/test_database_trouble.py",
         "real/test_lost_commits.py",

@@ -6,7 +6,7 @@ import multiprocessing
 import threading
 from pathlib import Path
 
-from portal.application import secret_key
+from portal.sealing import secret_key
 
 
 def read(path: Path, ready, found) -> None:

@@ -14,7 +14,7 @@ from portal.refusals import Reason
 
 ROOT = Path(__file__).parent.parent
 FACTS = {
-    "name": "achats", "found": "cn=achats,dc=acme",
+    "identity": "normes", "address": "nowhere", "name": "achats", "found": "cn=achats,dc=acme",
     "minutes": 15, "group": "cn=x", "merchant": "M", "minimum": 2, "maximum": 9, "amount_cents": 353, "limit_cents": 2000,
     "left_cents": 100, "cents": 706, "count": 2, "operator": "SFR", "current": "Free", "known": "free, sfr", "currency": "EUR", "period": "month", "renews_at": None, "words": {"fr": "Non.", "en": "No."},
 }  # fmt: skip

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connectors.contract import AuthFailed, ConnectorError, ContractBroken, Problem, Unavailable
+from connectors.contract import AuthFailed, ConnectorError, ContractBroken, Problem, Unavailable, Words
 from connectors.http import Answer
 
 WAIT = {429, 502, 503, 504}
@@ -50,16 +51,30 @@ def decimal_text(cents: int) -> str:
 
 def problem(error: ConnectorError) -> Problem:
     """What `check` says of a merchant that cannot be asked, and what to do."""
-    what = f"{type(error).__name__}: {error.detail}"
-    remedy = {
-        "fr": "Vérifiez son base_url, le proxy et le réseau.",
-        "en": "Check its base_url, the proxy and the network.",
-    }
-    if isinstance(error, AuthFailed):
-        remedy = {"fr": "Vérifiez ses secrets dans portal.toml.", "en": "Check its secrets in portal.toml."}
-    if isinstance(error, ContractBroken):
-        remedy = {
-            "fr": "Ses réponses ne sont pas celles que son connecteur attend : comparez-les à son connector.toml.",
-            "en": "Its answers are not what its connector expects: compare them with its connector.toml.",
-        }
-    return Problem({"fr": what, "en": what}, remedy)
+    what, remedy = next(said for kind, said in SAID.items() if isinstance(error, kind))
+    return Problem({language: f"{text} ({error.detail})" for language, text in what.items()}, remedy)
+
+
+SAID: Mapping[type[ConnectorError], tuple[Words, Words]] = {
+    AuthFailed: (
+        {"fr": "Il refuse nos identifiants", "en": "It refuses our credentials"},
+        {
+            "fr": "Vérifiez ses identifiants (secrets) lettre par lettre, ou demandez-en d'autres au marchand.",
+            "en": "Check its credentials (secrets) letter by letter, or ask the merchant for others.",
+        },
+    ),
+    ContractBroken: (
+        {"fr": "Ses réponses ne se lisent pas", "en": "Its answers cannot be read"},
+        {
+            "fr": "Vérifiez que son adresse (base_url) est celle de son interface ; sinon, comparez ses réponses à son connector.toml.",
+            "en": "Check that its address (base_url) is the one of its interface; if it is, compare its answers with its connector.toml.",
+        },
+    ),
+    ConnectorError: (
+        {"fr": "Il ne répond pas", "en": "It does not answer"},
+        {
+            "fr": "Vérifiez son adresse (base_url), le proxy et le réseau, ou réessayez dans quelques minutes.",
+            "en": "Check its address (base_url), the proxy and the network, or try again in a few minutes.",
+        },
+    ),
+}

@@ -24,7 +24,7 @@ from connectors.contract import Context, MerchantConnector, NoUploads, Uploads
 from connectors.declared.manifest import DeclaredManifest
 from connectors.declared.merchant import DeclaredMerchant
 from connectors.http import GuardedClient, Network, Timeouts
-from connectors.manifest import Manifest, ManifestError, protocol_of, read_manifest, tables_of
+from connectors.manifest import Manifest, ManifestError, Source, protocol_of, read_manifest, tables_of
 from connectors.merchants.broken import ConnectorBroken as ConnectorBroken
 from connectors.merchants.code import code_of
 from connectors.merchants.packages import folder_of_package
@@ -66,7 +66,7 @@ def names() -> list[str]:
     return sorted(shipped | {point.name for point in _installed()} | PROTOCOLS.keys())
 
 
-def read_connector(connector: str, site: Path | None = None, trust: Trust = "") -> tuple[Manifest, Made]:
+def read_connector(connector: str, site: Source | None = None, trust: Trust = "") -> tuple[Manifest, Made]:
     """A connector's manifest and what speaks for it, before anybody has configured it.
 
     Args:
@@ -148,7 +148,7 @@ def read_folder(folder: Path, trust: Trust = "in_process") -> tuple[Manifest, Ma
     return _read(folder.name, folder / "connector.toml", lambda: _kind_of(folder.name, "", folder, trust))
 
 
-def _read(connector: str, path: Path, kind_of: Callable[[], Spoken]) -> tuple[Manifest, Made]:
+def _read(connector: str, path: Source, kind_of: Callable[[], Spoken]) -> tuple[Manifest, Made]:
     try:
         kind, made = kind_of()
         return read_manifest(path, kind), made
@@ -164,7 +164,7 @@ def load_merchant(
     base_url: str,
     secrets: Mapping[str, str],
     network: Network,
-    site: Path | None = None,
+    site: Source | None = None,
     trust: Trust = "",
     *,
     uploads: Uploads = NoUploads(),

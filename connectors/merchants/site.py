@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from connectors.manifest import Manifest
+from connectors.manifest import Manifest, Source
 from connectors.merchants.broken import ConnectorBroken
 
 
@@ -24,7 +23,7 @@ def adjusted(connector: str, manifest: Manifest, settings: Mapping[str, str]) ->
     return manifest.model_copy(update={"settings": {**manifest.settings, **settings}})
 
 
-def require_site(connector: str, site: Path | None) -> Path:
+def require_site(connector: str, site: Source | None) -> Source:
     """The manifest that a protocol needs. Raises `ConnectorBroken` when the site gives none."""
     if site is None:
         raise ConnectorBroken(

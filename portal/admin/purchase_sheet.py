@@ -59,11 +59,14 @@ def case_of(session: Session, number: str) -> Case | None:
     return Case(order, session.get_one(Account, order.account_id), evidence, happenings, found)
 
 
-def search(session: Session, text: str, before: int = 0, charge: str = "") -> list[tuple[Order, Account]]:
+def search(
+    session: Session, text: str, before: int = 0, charge: str = "", merchant: str = ""
+) -> list[tuple[Order, Account]]:
     """Everybody's orders, newest first, one more than a page; found by number, person, or what it was for.
 
     Args:
         charge: `open` or `disputed`, for those alone whose charge is; "" for all.
+        merchant: the key of one, for its orders alone.
     """
     query = select(Order, Account).join(Account, Account.id == Order.account_id).options(joinedload(Order.charge))
     if charge in CHARGES:
@@ -71,14 +74,16 @@ def search(session: Session, text: str, before: int = 0, charge: str = "") -> li
     if text:
         there = Order.number.icontains(text, autoescape=True) | Order.subject.icontains(text, autoescape=True)
         query = query.where(there | Order.account_id.in_(_people(session, text)))
+    if merchant:
+        query = query.where(Order.merchant == merchant)
     if before:
         query = query.where(Order.id < before)
     return [(row[0], row[1]) for row in session.execute(query.order_by(Order.id.desc()).limit(PAGE + 1))]
 
 
-def waiting(session: Session) -> list[tuple[Order, Account]]:
-    """The orders that wait for a person, the oldest first."""
-    found = disputes.open_cases(session)
+def waiting(session: Session, merchant: str = "") -> list[tuple[Order, Account]]:
+    """The orders that wait for a person, the oldest first; of one merchant alone where its key is given."""
+    found = [order for order in disputes.open_cases(session) if merchant in {"", order.merchant}]
     accounts = {
         each.id: each
         for each in session.scalars(select(Account).where(Account.id.in_({order.account_id for order in found})))

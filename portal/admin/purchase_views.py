@@ -14,6 +14,7 @@ from portal.admin.blueprint import admin
 from portal.admin.purchase_sheet import CHARGES, PAGE, Case, case_of, search, waiting
 from portal.billing import refunds
 from portal.billing.offline import outstanding
+from portal.catalog.offers import merchant_names
 from portal.checkout import disputes
 from portal.refusals import Reason, Refused
 from portal.web import installation, wants_fragment
@@ -26,8 +27,10 @@ def all_purchases() -> ResponseReturnValue:
     """What waits for a decision, then everybody's purchases; found as one types."""
     text = request.args.get("q", "").strip()[:100]
     before, charge = request.args.get("before", 0, type=int), request.args.get("charge", "")
+    merchant = request.args.get("merchant", "")[:64]
     with installation().database.reading() as session:
-        found, open_cases, unpaid = search(session, text, before, charge), waiting(session), outstanding(session)
+        found, unpaid = search(session, text, before, charge, merchant), outstanding(session)
+        open_cases, names = waiting(session, merchant), merchant_names(session, [merchant])
     template = "admin/_purchases.html" if wants_fragment() else "admin/purchases.html"
     return render_template(
         template,
@@ -36,6 +39,8 @@ def all_purchases() -> ResponseReturnValue:
         open_cases=open_cases,
         text=text,
         charge=charge if charge in CHARGES else "",
+        merchant=merchant,
+        merchant_name=names.get(merchant, merchant),
         words=purchase_words,
         unpaid=unpaid,
         offline_cents=installation().settings.operator.offline_cents,

@@ -10,9 +10,11 @@ from flask.typing import ResponseReturnValue
 from portal.admin import (
     ceiling_views,
     change_views,
+    connection_views,
     delegation_views,
     directory_views,
     journal_views,
+    merchant_views,
     operator_views,
     people_views,
     purchase_views,
@@ -26,9 +28,11 @@ from portal.installation import Installation
 __all__ = [
     "ceiling_views",
     "change_views",
+    "connection_views",
     "delegation_views",
     "directory_views",
     "journal_views",
+    "merchant_views",
     "operator_views",
     "people_views",
     "purchase_views",

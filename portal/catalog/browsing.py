@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,17 +58,22 @@ class Shelf:
     has_more: bool = False
 
 
-def shelf(session: Session, employee: Employee, wish: Wish) -> Shelf:
-    """A page of the offers this employee may see that match what was typed, within what was chosen."""
+def shelf(session: Session, employee: Employee, wish: Wish, closed: Collection[str] = ()) -> Shelf:
+    """A page of the offers this employee may see that match what was typed, within what was chosen.
+
+    Args:
+        closed: merchants that sell nothing now, whose offers nobody is shown.
+    """
     rules = rules_for(session, employee.group_keys)
     if not rules:
         return Shelf([], is_open=False)
     matched = search.matching(session, wish.text)
     first = (min(max(wish.page, 1), LAST_PAGE) - 1) * PAGE
     if matched is not None:
-        counts, rows = _searched(session, rules, matched, wish, first)
+        counts, rows = _searched(session, rules, matched, wish, first, closed)
     else:
-        counts, rows = _counts_of_all(session, rules), list(session.scalars(_page(rules, wish, first)))
+        counts, rows = _counts_of_all(session, rules), list(session.scalars(_page(rules, wish, first, closed)))
+    counts = facets.counted((kind, number) for kind, number in counts.items() if kind.merchant not in closed)
     return Shelf(
         [Card(row, decide(rules, "buy", row.wanted)) for row in rows[:PAGE]], is_open=True,
         found=sum(number for kind, number in counts.items() if _is_wished(kind, wish)),
@@ -93,18 +98,19 @@ def visible_by(rules: Iterable[Rule]) -> ColumnElement[bool]:
     return and_(or_(false(), *allowed), not_(or_(false(), *denied)))
 
 
-def _page(rules: list[Rule], wish: Wish, first: int) -> Select[OfferRow]:
-    query = select(OfferRow).where(OfferRow.removed_at.is_(None), visible_by(rules), *_chosen(OfferRow, wish))
+def _page(rules: list[Rule], wish: Wish, first: int, closed: Collection[str]) -> Select[OfferRow]:
+    query = select(OfferRow).where(OfferRow.removed_at.is_(None), visible_by(rules), *_chosen(OfferRow, wish, closed))
     return query.order_by(OfferRow.position, OfferRow.id).offset(first).limit(PAGE + 1)
 
 
-def _chosen(offers: Any, wish: Wish) -> list[ColumnElement[bool]]:
-    """What was chosen, as conditions on offers or on what holds their columns."""
-    return [getattr(offers, name) == getattr(wish, name) for name in CHOICES if getattr(wish, name)]
+def _chosen(offers: Any, wish: Wish, closed: Collection[str]) -> list[ColumnElement[bool]]:
+    """What was chosen of merchants that sell now, as conditions on offers or on what holds their columns."""
+    chosen = [getattr(offers, name) == getattr(wish, name) for name in CHOICES if getattr(wish, name)]
+    return [*chosen, offers.merchant.not_in(closed)] if closed else chosen
 
 
 def _searched(
-    session: Session, rules: list[Rule], matched: Select[int, int], wish: Wish, first: int
+    session: Session, rules: list[Rule], matched: Select[int, int], wish: Wish, first: int, closed: Collection[str]
 ) -> tuple[Counts, list[OfferRow]]:
     """Counts and page of a search by one statement: what it costs is the finding, so things are found once."""
     hits = matched.subquery()
@@ -115,7 +121,9 @@ def _searched(
     )  # fmt: skip
     kinds = [found.c[column.key] for column in by]
     order = (found.c.weight, found.c.position, found.c.id)
-    page = select(*order).where(*_chosen(found.c, wish)).order_by(*order).offset(first).limit(PAGE + 1).subquery()
+    page = (
+        select(*order).where(*_chosen(found.c, wish, closed)).order_by(*order).offset(first).limit(PAGE + 1).subquery()
+    )
     counted = select(*kinds, func.count().label("offers"), null(), null(), null()).group_by(*kinds)
     shown = select(null(), null(), null(), null(), page.c.weight, page.c.position, page.c.id)
     counts, places = [], []

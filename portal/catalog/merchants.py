@@ -1,4 +1,4 @@
-"""The merchants of this site: each `[merchants.KEY]` of the configuration with its connector.
+"""Merchants with their connectors, as whoever buys and synchronises asks them (`following.py` says which there are).
 
 A connector that cannot be loaded never stops the portal: its offers are left alone and `check` names it.
 """
@@ -7,85 +7,76 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.orm import Session
 
-from connectors.contract import ConnectorError, ContractBroken, MerchantConnector, NoUploads, Uploads
-from connectors.http import Network
-from connectors.merchants.registry import ConnectorBroken, LoadedMerchant, load_merchant
-from connectors.waiting import Breaker
+from connectors.contract import ConnectorError, ContractBroken, MerchantConnector
+from connectors.merchants.registry import ConnectorBroken, LoadedMerchant
 from portal import logs
-from portal.outbox import merchant_lane
 from portal.refusals import Refused
-from portal.settings import MerchantSection, Settings
 
 log = logs.get(__name__)
 
 Answer = TypeVar("Answer")
 
 
-@dataclass
+@dataclass(frozen=True)
+class Known:
+    """Merchants as one moment knows them: those that are loaded by their key, and what is wrong with the others."""
+
+    loaded: Mapping[str, LoadedMerchant] = field(default_factory=dict)
+    broken: Mapping[str, ConnectorBroken] = field(default_factory=dict)
+
+
 class Merchants:
     """Loaded merchants by key, and what is wrong with those that could not be loaded."""
 
-    loaded: dict[str, LoadedMerchant] = field(default_factory=dict)
-    broken: dict[str, ConnectorBroken] = field(default_factory=dict)
+    def __init__(
+        self, loaded: Mapping[str, LoadedMerchant] | None = None, broken: Mapping[str, ConnectorBroken] | None = None
+    ) -> None:
+        self._known = Known(loaded or {}, broken or {})
+
+    def now(self, _session: Session | None = None) -> Known:
+        """All of them at this moment, or at the one that a session sees."""
+        return self._known
+
+    @property
+    def loaded(self) -> Mapping[str, LoadedMerchant]:
+        """Those that can be asked."""
+        return self.now().loaded
+
+    @property
+    def broken(self) -> Mapping[str, ConnectorBroken]:
+        """Why the others cannot be."""
+        return self.now().broken
 
     def connector(self, key: str) -> MerchantConnector:
         """The connector of a merchant.
 
         Raises:
-            Refused: `merchant_gone`, when it was removed from the configuration or is broken.
+            Refused: `merchant_gone`, when it was removed from the configuration, disconnected, or is broken.
         """
         return self.merchant(key).connector
 
     def merchant(self, key: str) -> LoadedMerchant:
         """A merchant's manifest and connector. Raises like `connector`."""
-        if key not in self.loaded:
+        found = self.loaded.get(key)
+        if found is None:
             raise Refused("merchant_gone", merchant=key)
-        return self.loaded[key]
+        return found
 
+    def terms(self, _session: Session, key: str) -> dict[str, str]:
+        """A merchant's terms of sale, as a quote shows them and an order keeps them."""
+        return {}
 
-def load_merchants(
-    settings: Settings,
-    network: Network,
-    breaker: Callable[[str], Breaker] | None = None,
-    uploads: Uploads = NoUploads(),
-) -> Merchants:
-    """Load every configured merchant; `breaker` makes what a lane's exchanges ask and tell, `uploads` keeps files."""
-    merchants = Merchants()
-    for key, section in settings.merchants.items():
-        secrets = {name: secret.get_secret_value() for name, secret in section.secrets.items()}
-        way = dataclasses.replace(network, breaker=breaker(merchant_lane(key)) if breaker else None)
-        manifest = settings.path(section.manifest) if section.manifest else None
-        try:
-            merchants.loaded[key] = load_merchant(
-                _connector(settings, section), key, section.base_url, secrets, way, manifest, section.trust,
-                uploads=uploads, settings=section.settings,
-            )  # fmt: skip
-        except ConnectorBroken as error:
-            log.error("connector_broken", merchant=key, connector=section.connector, detail=str(error))
-            merchants.broken[key] = error
-    return merchants
-
-
-def _connector(settings: Settings, section: MerchantSection) -> str:
-    """What its connector is found by. Raises `ConnectorBroken` for a folder that holds what is the site's own."""
-    place = settings.connector(section)
-    if "/" in place and settings.folder.resolve().is_relative_to(place):
-        raise ConnectorBroken(
-            place,
-            {
-                "fr": "ce dossier contient portal.toml, que son code pourrait lire : donnez-lui un dossier à lui",
-                "en": "this folder holds portal.toml, which its code could read: give it a folder of its own",
-            },
-        )
-    return place
+    def was_read(self, key: str, merchant: LoadedMerchant) -> None:
+        """A merchant's list was read, well or not: whatever is kept with it may be read as well."""
 
 
 @contextmanager

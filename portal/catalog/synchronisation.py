@@ -19,7 +19,7 @@ from connectors.intangible import asks_for_address
 from connectors.merchants.registry import LoadedMerchant
 from connectors.terms import term_fault
 from portal import clock, logs
-from portal.catalog import facets, runs, search
+from portal.catalog import facets, reports, runs, search
 from portal.catalog.consent import Weighing
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow, store
@@ -73,8 +73,10 @@ def read(
     go_on: Callable[[], None] = lambda: None,
 ) -> Synchronised:  # fmt: skip
     """Read one merchant's offers and store them; `go_on` is called before each, and ends the reading by what it raises."""
-    place = list(merchants.loaded).index(key) * MOST_OFFERS
-    return _Reading(database, key, merchants.loaded[key], place, progress, go_on).read()
+    loaded = merchants.loaded
+    done = _Reading(database, key, loaded[key], list(loaded).index(key) * MOST_OFFERS, progress, go_on).read()
+    merchants.was_read(key, loaded[key])
+    return done
 
 
 @dataclass
@@ -110,11 +112,12 @@ class _Reading:
                 facets.count(session, self.key)
             log.warning("catalogue_not_read", merchant=self.key, detail=problem)
         except Superseded:
-            problem = "another reading of this list has begun"
+            return Synchronised(self.key, self.listed, problem="another reading of this list has begun")
         log.info(
             "catalogue_read", merchant=self.key, listed=self.listed, removed=self.removed, refused=self.refused_count
         )
         refused = tuple(self.refused)
+        reports.keep(self.database, self.key, self.listed, self.removed, refused, self.refused_count, problem)
         return Synchronised(self.key, self.listed, self.removed, refused, problem, self.refused_count, self.held)
 
     def _store_all(self, run: Run) -> None:

@@ -28,8 +28,10 @@ def home() -> ResponseReturnValue:
         delivery=_asked("delivery", 16), page=request.args.get("page", 1, int),
     )  # fmt: skip
     person = account()
-    with installation().database.reading() as session:
-        found = shelf(session, Employee(person.id, person.group_keys), wish)
+    house = installation()
+    with house.database.reading() as session:
+        closed = house.merchants.closed(session)
+        found = shelf(session, Employee(person.id, person.group_keys), wish, closed)
         names = merchant_names(session, found.merchants)
     template = "catalog/_results.html" if wants_fragment() else "catalog/home.html"
     return render_template(template, shelf=found, wish=wish, merchant_names=names, delivery_names=words.DELIVERY_KINDS)

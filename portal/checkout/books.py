@@ -15,7 +15,7 @@ from typing import Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from connectors.contract import DELIVERED, ConnectorError, NotOffered, OperatorCharge
+from connectors.contract import DELIVERED, ConnectorError, MerchantConnector, NotOffered, OperatorCharge
 from portal import breakers, clock, outbox
 from portal.billing import orphans, write_offs
 from portal.billing.charges import Charge
@@ -104,8 +104,8 @@ def compare(means: Means, period: Period = EVER, step: Callable[[], None] = lamb
     since = (period.first or min(dates.values(), default=clock.now())) - CLOCK_TOLERANCE
     theirs = _Theirs()
     _read_operator(means, since, period, dates, theirs, step)
-    for key in sorted(means.merchants.loaded):
-        _read_merchant(means, key, since, period, dates, theirs)
+    for key, merchant in sorted(means.merchants.loaded.items()):
+        _read_merchant(merchant.connector, key, since, period, dates, theirs)
     # Ours last: whatever they knew, and is not in motion, we know by now.
     with means.database.reading() as session:
         moving |= outbox.open_subjects(session)
@@ -174,13 +174,13 @@ def _given_back(means: Means, item: OperatorCharge) -> int:
 
 
 def _read_merchant(
-    means: Means, key: str, since: datetime, period: Period, dates: dict[str, datetime], theirs: _Theirs
+    connector: MerchantConnector, key: str, since: datetime, period: Period, dates: dict[str, datetime], theirs: _Theirs
 ) -> None:
     book: Book = {}
     theirs.books[f"merchant {key}"] = None
     try:
         with asking(key):
-            for line in map(checked, means.merchants.loaded[key].connector.list_orders(since)):
+            for line in map(checked, connector.list_orders(since)):
                 if line.state == DELIVERED and _wanted(line.reference, line.at, period, dates):
                     book[line.reference] = book.get(line.reference, 0) + line.gross_cents
         theirs.books[f"merchant {key}"] = book

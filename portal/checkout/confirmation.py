@@ -18,7 +18,7 @@ from connectors.merchants.registry import LoadedMerchant
 from portal import audit, clock, logs, outbox
 from portal.billing import charges
 from portal.billing.charges import Billable
-from portal.catalog import consent
+from portal.catalog import consent, site
 from portal.checkout import orders, packs, requests, terms, uploads
 from portal.checkout.orders import Order
 from portal.checkout.quotes import QuoteRow
@@ -51,8 +51,8 @@ def accept(
         owner: who will carry the order on; its lease begins now.
 
     Raises:
-        Refused: `quote_expired`, `merchant_on_hold`, `offer_on_hold`, `no_rule`, `denied_by_rule`, `over_ceiling` or
-            `pack_used_up`; nothing is changed.
+        Refused: `merchant_paused`, `quote_expired`, `merchant_on_hold`, `offer_on_hold`, `no_rule`, `denied_by_rule`,
+            `over_ceiling` or `pack_used_up`; nothing is changed.
         SQLAlchemyError: the database cannot be used. Whether there is an order, only its token can tell later.
     """
     number = orders.new_number()
@@ -78,6 +78,7 @@ def _accept(
             # Under this very number it was made by the attempt before, and nobody else carries it on.
             made_here = existing.number == number
             return Accepted(existing.number, outbox.regain(session, "purchase", number, owner) if made_here else None)
+        site.require_on_sale(session, quote.offer.merchant, quote.offer.merchant_name)
         if quote.is_expired:
             raise Refused("quote_expired")
         consent.require(session, merchant, quote.offer)
@@ -115,7 +116,7 @@ def _store(
         state="accepted", key=str(uuid.uuid4()), title=quote.offer.title, subject=quote.subject,
         inputs=quote.inputs, merchant=quote.offer.merchant,
         seller={"name": seller.name, "siren": seller.siren, "vat": seller.vat, "terms_url": seller.terms_url,
-                "support": seller.support},
+                "support": seller.support, **quote.terms},
         net_cents=quote.net_cents, vat_rate_bp=quote.vat_rate_bp, vat_cents=quote.vat_cents,
         gross_cents=quote.gross_cents, currency=quote.currency, units=quote.offer.units, cost_centre=account.cost_centre,
         granted_by={"rules": [rule.as_dict() for rule in decision.rules]}, merchant_ref="", stage={},

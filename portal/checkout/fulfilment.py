@@ -25,7 +25,6 @@ from connectors.contract import (
     NotFound,
     Outcome,
     Pending,
-    Physical,
     Rejected,
     Unavailable,
     Unknown,
@@ -36,8 +35,8 @@ from portal import clock, logs, outbox
 from portal.billing import charges
 from portal.catalog.merchants import checked
 from portal.checkout import companies, orders, outcomes, packs, terms
+from portal.checkout.new_price import new_price
 from portal.checkout.orders import DeliveryRow, Order
-from portal.checkout.quotes import check_quote, keep_quote, require_pack
 from portal.checkout.steps import Ended, Means, Wait, doubt, fail
 from portal.checkout.storage import Stored
 from portal.outbox import Lease, LeaseLost
@@ -240,15 +239,7 @@ def _refuse(session: Session, order: Order, outcome: NotDone) -> None:
         reason = Reason("merchant_unavailable", {"merchant": order.seller["name"]})
     if outcome.new_quote:
         reason = Reason("price_changed")
-        try:
-            check_quote(outcome.new_quote)
-            pack_id = order.quote.pack_id
-            require_pack(outcome.new_quote, pack_id)
-            companies.require_same(order.inputs, order.offer.fields, outcome.new_quote.subject, order.seller["siren"])
-            new = keep_quote(session, order.account_id, order.offer_id, order.inputs, outcome.new_quote, pack_id)
-            order.next_token = new.token
-        except (ContractBroken, Physical) as error:
-            log.error("quote_refused", merchant=order.merchant, detail=str(error))
+        order.next_token = new_price(session, order, outcome.new_quote)
     fail(session, order, reason, outcomes.evidence_of(outcome))
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from connectors import contract, intangible
 from connectors.waiting import Full
 from portal import audit, clock, logs
-from portal.catalog import consent
+from portal.catalog import consent, site
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
 from portal.checkout import companies, uploads
@@ -61,6 +61,8 @@ class QuoteRow(Base):
     pricing: Mapped[str] = mapped_column(String(16), default="act")
     term: Mapped[str] = mapped_column(String(16), default="")
     """As the offer had them when the price was given: what is shown is what is agreed."""
+    terms: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    """The terms of sale that are shown with this price, as `portal.catalog.terms` has them."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -103,14 +105,16 @@ def ask_quote(
 
     Raises:
         InvalidInputs: what was typed is wrong, or the merchant says that it designates nothing.
-        Refused: `merchant_gone`, `merchant_on_hold`, `offer_on_hold`, `merchant_busy`, `merchant_unavailable`,
-            `merchant_broken` or `physical`; nothing was bought.
+        Refused: `merchant_paused`, `merchant_gone`, `merchant_on_hold`, `offer_on_hold`, `merchant_busy`,
+            `merchant_unavailable`, `merchant_broken` or `physical`; nothing was bought.
     """
     inputs = clean_inputs(offer.fields, typed)
     uploads.require_own(database, account_id, offer.fields, inputs)
     merchant = merchants.merchant(offer.merchant)
     with database.reading() as session:
+        site.refuse_paused(session, offer.merchant, offer.merchant_name)
         consent.require(session, merchant, offer)
+        shown = merchants.terms(session, offer.merchant)
     try:
         with merchant.first_click.waiting(), asking(offer.merchant):
             quote = merchant.connector.quote(offer.offer, inputs, buyer)
@@ -131,7 +135,7 @@ def ask_quote(
         log.error("quote_refused", merchant=offer.merchant, error=type(error).__name__, detail=str(error))
         raise Refused("merchant_broken", merchant=offer.merchant_name) from error
     with database.transaction() as session:
-        return keep_quote(session, account_id, offer.id, inputs, quote, pack_id)
+        return keep_quote(session, account_id, offer.id, inputs, quote, pack_id, shown)
 
 
 def _tell_admins(database: Database, account_id: int, offer: OfferRow, why: str) -> None:
@@ -177,16 +181,21 @@ def _sums(priced: Iterable[contract.Quote | contract.QuoteLine]) -> tuple[int, i
 
 def keep_quote(
     session: Session, account_id: int, offer_id: int, inputs: Mapping[str, str], quote: contract.Quote,
-    pack_id: int | None = None,
+    pack_id: int | None = None, shown: Mapping[str, str] | None = None,
 ) -> QuoteRow:  # fmt: skip
-    """Store a checked quote; its token has 256 random bits. `pack_id` is the pack that pays for it, if one does."""
+    """Store a checked quote; its token has 256 random bits.
+
+    Args:
+        pack_id: the pack that pays for it, if one does.
+        shown: the terms of sale that are shown with it.
+    """
     at, offer = clock.now(), session.get_one(OfferRow, offer_id)
     row = QuoteRow(
         token=secrets.token_urlsafe(32), account_id=account_id, offer_id=offer_id, inputs=dict(inputs),
         ref=quote.ref, subject=quote.subject[:300], net_cents=quote.net_cents, vat_rate_bp=quote.vat_rate_bp,
         vat_cents=quote.vat_cents, gross_cents=quote.gross_cents, currency=quote.currency,
         lines=[vars(line) for line in quote.lines], units=quote.units, pack_id=pack_id if quote.units else None,
-        created_at=at,
+        terms=dict(shown or {}), created_at=at,
         expires_at=min(quote.expires_at.astimezone(UTC), at + LONGEST_VALIDITY),
         pricing=offer.pricing, term=offer.term,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from connectors.contract import Buyer
 from portal.billing import refunds
 from portal.catalog import consent
 from portal.catalog.browsing import visible_offer
+from portal.catalog.offers import OfferRow
 from portal.checkout import forms, orders, packs, request_views, running, uploads
 from portal.checkout.confirmation import accept
 from portal.checkout.forms import FileRequest
@@ -85,7 +86,7 @@ def quote(slug: str) -> ResponseReturnValue:
     if name in panel.typed:
         panel.typed[name] = value
     panel.pays_each = "each" in request.form
-    if panel.decision.allowed and not panel.wrong:
+    if panel.decision.allowed and not panel.wrong and not panel.refusal:
         asked = panel.pays_each or "ask" in request.form or bool(picked)
         price(panel, house.database, house.merchants, account().id, _buyer(), asked=asked)
     if panel.quote and not wants_fragment():
@@ -170,16 +171,18 @@ def receipt(number: str) -> ResponseReturnValue:
     return render_template("checkout/receipt.html", order=order, refunds=given_back, paid=paid, files=files)
 
 
-def _open_panel(slug: str) -> Panel:
+def _open_panel(slug: str, quoted: OfferRow | None = None) -> Panel:
+    """The panel of an offer that may be seen, or of one that was priced for him and may have been withdrawn since."""
     house, person = installation(), account()
     employee = Employee(person.id, person.group_keys)
     with house.database.reading() as session:
-        found = visible_offer(session, employee, slug)
+        found = visible_offer(session, employee, slug) or quoted
         if found is None:
             abort(404)
         decision = explain(session, employee, found.wanted, house.settings.portal.zone)
-        why = consent.obstacle(session, found)
-    return Panel(found, decision, refusal=why)
+        refusal = house.merchants.refusal(session, found.merchant, found.merchant_name)
+        refusal = refusal or consent.obstacle(session, found)
+    return Panel(found, decision, refusal=refusal)
 
 
 def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> ResponseReturnValue:
@@ -204,10 +207,11 @@ def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> Respo
 
 def _ask_again(slug: str, asked: QuoteRow, reason: Reason) -> ResponseReturnValue:
     """The panel with the reason, what was typed, and a fresh price when only the price had expired."""
-    panel = _open_panel(slug)
+    panel = _open_panel(slug, asked.offer)
     panel.typed = dict(asked.inputs)
     house = installation()
-    if reason.code in {"quote_expired", "pack_used_up", "password_wrong", "directory_unknown"}:
+    again = {"quote_expired", "pack_used_up", "password_wrong", "directory_unknown"}
+    if not panel.refusal and reason.code in again:
         price(panel, house.database, house.merchants, account().id, _buyer(), asked=True)
     panel.refusal = panel.refusal or reason
     return _show_panel(panel, status=409)

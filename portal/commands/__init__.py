@@ -11,7 +11,7 @@ from portal.commands.language import say
 
 PLACES = {
     "demo": "demonstration", "test": "testing", "serve": "serving", "worker": "serving", "check": "checking",
-    "db": "database", "catalog": "catalog", "connectors": "connectors", "directory": "directory", "rights": "rights",
+    "db": "database", "catalog": "catalog", "connectors": "connectors", "merchants": "merchants", "directory": "directory", "rights": "rights",
     "ceilings": "ceilings", "delegations": "ceilings", "requests": "requests", "charges": "charges", "disputes": "disputes",
     "usage": "usage", "operators": "operators", "verify": "billing", "audit": "billing", "mail": "mail",
 }  # fmt: skip

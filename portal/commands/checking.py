@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from connectors.contract import ConnectorError, Problem
 from connectors.operators.profiles import UnknownProfile, load_profile
 from portal import breakers, clock, daily
+from portal.admin import merchant_sheet
 from portal.billing import operator_choice
 from portal.billing.operators import name_of
 from portal.catalog import changes
@@ -80,6 +81,7 @@ def _everything(installation: Installation) -> Iterator[Line]:
     yield from _operator(installation)
     yield from _merchants(installation)
     yield from _changes(installation)
+    yield from _waiting_for_merchants(installation)
     yield from _away(installation)
     yield _mail(installation)
 
@@ -198,10 +200,16 @@ def _elsewhere(installation: Installation, subject: str, identity: str) -> Itera
 
 def _merchants(installation: Installation) -> Iterator[Line]:
     language = terminal_language()
+    here = say("It was connected on a screen: change it there (Administration, Merchants).")
     for key, broken in installation.merchants.broken.items():
-        remedy = in_language(broken.remedy, language) or say(
-            "Correct [merchants.%(key)s] connector in portal.toml; “portal connectors list” shows those there are.",
-            key=key,
+        is_here = key not in installation.merchants.configured
+        remedy = in_language(broken.remedy, language) or (
+            here
+            if is_here
+            else say(
+                "Correct [merchants.%(key)s] connector in portal.toml; “portal connectors list” shows those there are.",
+                key=key,
+            )
         )
         yield Line(False, say("Merchant %(key)s", key=key), in_language(broken.words, language), remedy)
     for key, merchant in installation.merchants.loaded.items():
@@ -210,7 +218,9 @@ def _merchants(installation: Installation) -> Iterator[Line]:
             with asking(key):
                 problems = [checked(problem) for problem in merchant.connector.check()]
         except ConnectorError as error:
-            yield Line(False, subject, str(error), say("Check its base_url and its secrets in portal.toml."))
+            is_here = key not in installation.merchants.configured
+            remedy = here if is_here else say("Check its base_url and its secrets in portal.toml.")
+            yield Line(False, subject, str(error), remedy)
             continue
         yield from _problems(subject, problems)
         if not problems:
@@ -234,6 +244,22 @@ def _changes(installation: Installation) -> Iterator[Line]:
             found,
             say("“portal catalog changes” says which; answer them there or on the screen."),
         )
+
+
+def _waiting_for_merchants(installation: Installation) -> Iterator[Line]:
+    """Orders that only a merchant could end that is not connected any more."""
+    try:
+        with installation.database.reading() as session:
+            found = merchant_sheet.sheets(session, installation.merchants, installation.settings)
+    except SQLAlchemyError:
+        return
+    for sheet in found:
+        if sheet.state == "gone" and sheet.figures.open:
+            said = say("%(count)s orders wait for it, and it is not connected any more.", count=sheet.figures.open)
+            remedy = say(
+                "Connect it again under the same name, on a screen or in portal.toml; they go on by themselves."
+            )
+            yield Line(False, say("Merchant %(key)s", key=sheet.key), said, remedy)
 
 
 def _mail(installation: Installation) -> Line:
