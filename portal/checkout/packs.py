@@ -2,7 +2,7 @@
 
 A confirmation holds its units by one conditional update, so that no race uses more than there are; they are used when
 the order is delivered, free again when it fails, and kept while it is in doubt. A pack is its buyer's own, until it ends, is
-used up, or what it cost was given back.
+used up, or what it cost was given back or never charged.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from portal.catalog.offers import OfferRow
 from portal.checkout.orders import Order
 from portal.database import Base, State, UtcDateTime
 from portal.refusals import Refused
+
+UNPAID = ("voided", "refunding", "refunded", "disputed", "written_off")
+"""States of its own charge in which a pack pays for nothing."""
 
 
 class Pack(Base):
@@ -147,8 +150,8 @@ def hold(session: Session, pack_id: int, number: str, units: int) -> None:
     """Take units for an order, or none.
 
     Raises:
-        Refused: `pack_used_up`: too few are left, the pack has ended, or its price was given back; the caller's
-            transaction must be rolled back.
+        Refused: `pack_used_up`: too few are left, the pack has ended, or its price was given back, written off or is in
+            dispute; the caller's transaction must be rolled back.
     """
     taken = session.scalar(
         update(Pack).where(Pack.id == pack_id, Pack.held_units + Pack.used_units + units <= Pack.units, _running())
@@ -191,11 +194,11 @@ def breaches(session: Session) -> Iterator[tuple[str, str]]:
 
 
 def _running() -> ColumnElement[bool]:
-    # What was given back, even in part, has been settled by a person: nobody may use the rest up as well.
-    given_back = select(Charge.id).where(
-        Charge.order_number == Pack.order_number, or_(Charge.refunded_cents > 0, Charge.state == "refunding")
+    # What was given back, even in part, written off or is in dispute, a person settles: nobody may use the rest up as well.
+    unpaid = select(Charge.id).where(
+        Charge.order_number == Pack.order_number, or_(Charge.refunded_cents > 0, Charge.state.in_(UNPAID))
     )
-    return or_(Pack.until.is_(None), Pack.until > clock.now()) & ~given_back.exists()
+    return or_(Pack.until.is_(None), Pack.until > clock.now()) & ~unpaid.exists()
 
 
 def _end(session: Session, number: str, state: str) -> None:

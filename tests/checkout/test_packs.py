@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from portal import clock
-from portal.billing import refunds
+from portal.billing import charges, refunding, refunds
 from portal.billing.charges import Charge
 from portal.checkout import packs
 from portal.checkout.books import compare
@@ -210,6 +210,34 @@ def test_a_pack_whose_price_was_given_back_is_closed(pack, buyer, installation, 
     assert buyer.confirm(token) == ""
     buyer.ask_price("quidonc-inverse", phone=PHONE)
     assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+
+
+@pytest.mark.parametrize("state", ["disputed", "voided", "written_off"])
+def test_a_pack_that_may_never_be_paid_for_pays_nothing(state, pack, buyer, installation, work):
+    token = buyer.ask_price("quidonc-inverse", phone=PHONE)
+    with installation.database.transaction() as session:
+        session.execute(update(Charge).where(Charge.order_number == pack).values(state=state))
+
+    assert buyer.confirm(token) == ""
+    assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+    assert counters(installation) == (10, 0, 0)
+
+
+def test_a_pack_goes_on_once_the_refund_of_its_price_was_denied(pack, buyer, installation):
+    token = buyer.ask_price("quidonc-inverse", phone=PHONE)
+    with installation.database.transaction() as session:
+        charge = session.scalars(select(Charge).where(Charge.order_number == pack)).one()
+        refunds.ask(session, "test", charge, None, "a mistake")
+        charges.move(session, charge, "doubted", {})
+    assert buyer.confirm(token) == ""
+    with installation.database.transaction() as session:
+        charge = session.scalars(select(Charge).where(Charge.order_number == pack)).one()
+        wanted = refunds.running(session, charge)
+        charges.move(session, charge, "refund_again", {})
+        refunding.deny(session, charge, wanted, {}, "test")
+
+    assert buyer.confirm(token)
+    assert counters(installation) == (10, 0, 1)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
