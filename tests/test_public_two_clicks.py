@@ -213,12 +213,13 @@ def test_only_what_is_free_is_read_twice(installation):
 
     merchant = installation.merchants.merchant("entreprises")
     assert merchant.manifest.capabilities.idempotent == "read"
-    order = orders.Order(gross_cents=0)
-    assert fulfilment._is_harmless(merchant, order)
-    order.gross_cents = 1
-    assert not fulfilment._is_harmless(merchant, order)
+    nothing = Quote("free", 0, 0, 0, 0, "EUR", datetime.now(UTC))
+    assert fulfilment._is_harmless(merchant, nothing)
+    assert not fulfilment._is_harmless(merchant, replace(nothing, units=1))
+    paid = replace(nothing, net_cents=1, gross_cents=1)
+    assert not fulfilment._is_harmless(merchant, paid)
     keyed = merchant.manifest.model_copy(
         update={"capabilities": merchant.manifest.capabilities.model_copy(update={"idempotent": "key"})}
     )
-    assert fulfilment._is_harmless(replace(merchant, manifest=keyed), order)
-    assert not fulfilment._is_harmless(installation.merchants.merchant("pappers"), order)
+    assert fulfilment._is_harmless(replace(merchant, manifest=keyed), paid)
+    assert not fulfilment._is_harmless(installation.merchants.merchant("pappers"), nothing)

@@ -23,6 +23,7 @@ from connectors.contract import (
     NotFound,
     Outcome,
     Pending,
+    Quote,
     Rejected,
     Unavailable,
     Unknown,
@@ -69,7 +70,7 @@ def fulfil(means: Means, number: str, lease: Lease) -> Wait | Ended | None:
     if not first:
         found = _answer(lambda: merchant.connector.lookup_sent(quote, order.key))
     if isinstance(found, NotFound):
-        if not first and not _is_harmless(merchant, order):
+        if not first and not _is_harmless(merchant, quote):
             found = Unknown("the merchant does not know the key, and a repeat could order twice")
         else:
             if not first:
@@ -132,10 +133,11 @@ def _delivered(session: Session, order: Order, stored: Stored | None, lease: Lea
     log.info("order_delivered", order=order.number, kind=row.kind)
 
 
-def _is_harmless(merchant: LoadedMerchant, order: Order) -> bool:
-    """Whether the merchant promises that sending the order again makes one order at most; a read only when it is free."""
+def _is_harmless(merchant: LoadedMerchant, quote: Quote) -> bool:
+    """Whether the merchant promises that a repeat makes one order at most; a read only when it takes neither money nor units."""
     promise = merchant.manifest.capabilities.idempotent
-    return promise in {"key", "client_reference"} or (promise == "read" and order.gross_cents == 0)
+    is_free = not quote.gross_cents and not quote.units
+    return promise in {"key", "client_reference"} or (promise == "read" and is_free)
 
 
 def _renew(means: Means, lease: Lease) -> None:
