@@ -19,7 +19,7 @@ from connectors.merchants.registry import LoadedMerchant
 from portal import clock, logs
 from portal.catalog import facets, runs, search
 from portal.catalog.merchants import Merchants, asking, checked
-from portal.catalog.offers import OfferRow, store
+from portal.catalog.offers import MOST_UNITS, OfferRow, store
 from portal.catalog.runs import Run, Superseded
 from portal.database import Database
 from portal.money import SumMismatch, check_sum
@@ -218,4 +218,6 @@ def _fault_of(given: Offer | Unfit) -> str:
         > LONGEST_TEXT
     ):
         return f"a text of more than {LONGEST_TEXT} signs"
+    if not 0 <= offer.units <= MOST_UNITS or (offer.units and offer.delivery != "licence"):
+        return f"what holds units is delivered as a licence, and holds {MOST_UNITS} at most"
     return ""

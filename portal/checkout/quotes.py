@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from connectors import contract
 from portal import clock, logs
 from portal.catalog.merchants import Merchants, asking, checked
-from portal.catalog.offers import OfferRow
+from portal.catalog.offers import MOST_UNITS, OfferRow
 from portal.checkout.inputs import InvalidInputs, clean_inputs
 from portal.database import Base, Database, UtcDateTime
 from portal.money import SumMismatch, check_sum
@@ -129,7 +129,7 @@ def check_quote(given: contract.Quote) -> None:
         "the lines do not add up to the total": bool(quote.lines) and _sums(quote.lines) != _sums([quote]),
         f"prices are in {CURRENCY}, this one is in {quote.currency}": quote.currency != CURRENCY,
         "its end has no time zone": quote.expires_at.tzinfo is None,
-        "units of a pack and money pay for it, or no unit": quote.units < 0
+        "units of a pack and money pay for it, or no unit": not 0 <= quote.units <= MOST_UNITS
         or (quote.units > 0 and quote.gross_cents > 0),
         "its reference is empty or too long": not 0 < len(quote.ref) <= LONGEST_REF,
     }

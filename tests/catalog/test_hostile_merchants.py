@@ -29,6 +29,7 @@ from portal.catalog.offers import OfferRow, find, on_sale, slug_of
 from portal.catalog.synchronisation import synchronise
 from portal.catalog.words import fold
 from portal.checkout.panel import Panel, price
+from portal.checkout.quotes import check_quote
 from portal.refusals import Reason
 from portal.rights.decision import Decision
 
@@ -71,6 +72,7 @@ def slugs(database):
     replace(GOOD, category="a category"), replace(GOOD, delivery="parcel"), replace(GOOD, net_cents="much"),
     replace(GOOD, net_cents=-1000, vat_cents=-200, gross_cents=-1200), replace(GOOD, gross_cents=1), replace(GOOD, vat_cents=10.5),
     replace(GOOD, inputs=(Input("n", "label"),)), replace(GOOD, inputs=({"name": "n"},)), None, {"id": "o"}, "offer", Offer,
+    replace(GOOD, delivery="licence", units=-1), replace(GOOD, delivery="licence", units=2**40), replace(GOOD, units=10),
 ])  # fmt: skip
 def test_an_offer_that_cannot_be_is_refused_alone(bad, database):
     other = replace(GOOD, id="fine")
@@ -175,6 +177,12 @@ def test_a_quote_that_cannot_be_is_a_sentence_and_no_price(quote, panel, databas
 
     assert shown.quote is None
     assert shown.refusal == Reason("merchant_broken", {"merchant": "Marchand"})
+
+
+@pytest.mark.parametrize("units", [-1, 2**40])
+def test_units_that_nobody_can_count_pay_nothing(units):
+    with pytest.raises(ContractBroken, match="units"):
+        check_quote(replace(QUOTE, net_cents=0, vat_cents=0, gross_cents=0, lines=(), units=units))
 
 
 @pytest.mark.parametrize("found", [KeyError("x"), [None], ["text"], [Suggestion(1, [])], 7, Unavailable("down")])
