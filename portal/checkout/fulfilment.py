@@ -19,6 +19,7 @@ from connectors.contract import (
     ContractBroken,
     Document,
     Done,
+    Licence,
     NotDone,
     NotFound,
     Outcome,
@@ -190,7 +191,7 @@ def _record(
             if outcome.charged_cents != order.gross_cents:
                 doubt(session, order, "merchant_other_price", evidence)
                 return None
-            if order.units and not outcomes.holds_units(outcome, order.units):
+            if order.units and not _is_the_pack(session, order, outcome):
                 doubt(session, order, "merchant_other_pack", evidence)
                 return None
             order.outcome = outcomes.to_json(outcome)
@@ -207,6 +208,14 @@ def _record(
         else:
             return _undecided(session, order, outcome)
     return deliver(means, order, merchant, lease)
+
+
+def _is_the_pack(session: Session, order: Order, done: Done) -> bool:
+    return (
+        isinstance(done.delivery, Licence)
+        and outcomes.holds_units(done, order.units)
+        and packs.is_new(session, order, done.delivery)
+    )
 
 
 def _prepare(session: Session, order: Order, outcome: Pending) -> Wait | None:

@@ -20,7 +20,7 @@ from portal import clock
 from portal.billing.charges import Charge
 from portal.catalog.offers import OfferRow
 from portal.checkout.orders import Order
-from portal.database import Base, State, UtcDateTime
+from portal.database import Base, State, UtcDateTime, one_at_a_time
 from portal.refusals import Refused
 
 UNPAID = ("voided", "refunding", "refunded", "disputed", "written_off")
@@ -88,6 +88,15 @@ def open_pack(session: Session, order: Order, licence: Licence) -> Pack:
     )  # fmt: skip
     session.add(pack)
     return pack
+
+
+def is_new(session: Session, order: Order, licence: Licence) -> bool:
+    """Whether no other order has brought this merchant's key: whose units it stands for could not be told apart."""
+    one_at_a_time(session.connection(), f"pack {order.merchant} {licence.key}")
+    same = select(Pack.id).where(
+        Pack.merchant == order.merchant, Pack.key == licence.key, Pack.order_number != order.number
+    )
+    return session.scalars(same.limit(1)).first() is None
 
 
 def may_pay(session: Session, account_id: int, offer: OfferRow) -> Pack | None:

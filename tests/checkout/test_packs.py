@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select, update
 
+from demo import shops
 from portal import clock
 from portal.billing import charges, refunding, refunds
 from portal.billing.charges import Charge
@@ -274,12 +276,30 @@ def test_a_process_that_dies_at_any_commit_uses_one_unit_or_none(
     assert_books_agree(installation)
 
 
+def test_a_key_that_was_delivered_before_is_for_a_person_and_shown_to_nobody_else(
+    pack, visitor, company, installation, work, monkeypatch
+):
+    with installation.database.reading() as session:
+        key = session.scalars(select(Pack.key)).one()
+    monkeypatch.setattr(shops, "secrets", SimpleNamespace(token_hex=lambda _size: key.removeprefix("QD-")))
+    visitor.sign_in("agnes.oeuvrard")
+    number = visitor.confirm(visitor.ask_price("quidonc-pack10"))
+    work()
+
+    assert visitor.states() == ["disputed"]
+    visitor.get(f"/purchases/{number}")
+    assert key not in visitor.text
+    assert counters(installation) == (10, 0, 0)
+    assert sorted(charge.state for charge in company.operator.book.charges()) == ["reserved", "succeeded"]
+
+
 def test_somebody_elses_pack_does_not_pay(pack, app, visitor, buyer):
-    visitor.sign_in("benoit.besson")
+    visitor.sign_in("agnes.oeuvrard")
 
     visitor.ask_price("quidonc-inverse", phone=PHONE)
 
     assert "crédit" not in visitor.text
+    assert "Confirmer : 0,90" in visitor.text.replace("\xa0", " ")
 
 
 def test_verify_finds_a_counter_that_was_tampered_with(pack, buyer, installation):
