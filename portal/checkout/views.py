@@ -46,7 +46,7 @@ def offer(slug: str) -> ResponseReturnValue:
     if known and known.offer_id == panel.offer.id:
         panel.quote, panel.typed = known, dict(known.inputs)
     panel.pack_refused = request.args.get("why") == "pack_refused"
-    if request.args.get("why") in {"request_words", "request_needless"}:
+    if request.args.get("why") in {"request_words", "request_needless", "pack_used_up"}:
         panel.refusal = Reason(request.args["why"])
     return _show_panel(panel, part="part" in request.args)
 
@@ -76,7 +76,7 @@ def quote(slug: str) -> ResponseReturnValue:
         price(panel, house.database, house.merchants, account().id, _buyer(), asked=asked)
     if panel.quote and not wants_fragment():
         # A page of its own address: the back button finds it again, and never sends a form twice.
-        why = "pack_refused" if panel.pack_refused else None
+        why = "pack_refused" if panel.pack_refused else panel.refusal.code if panel.refusal else None
         return redirect(url_for("checkout.offer", slug=slug, quote=panel.quote.token, why=why), code=303)
     return _show_panel(panel, part=not picked)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select, update
 
+from connectors.contract import AuthFailed, ContractBroken, Rejected
 from demo import shops
 from portal import clock
 from portal.billing import charges, refunding, refunds
@@ -200,6 +202,45 @@ def test_a_pack_that_the_merchant_does_not_know_is_said_and_the_price_stands(pac
 
     assert "Le marchand n'a pas accepté votre pack." in buyer.text
     assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+
+
+@pytest.mark.parametrize(
+    "refusal", [Rejected("403"), Rejected("403", field="phone"), ContractBroken("404"), AuthFailed("401")]
+)
+def test_a_pack_that_is_refused_without_a_word_leaves_the_price(refusal, pack, buyer, installation, monkeypatch):
+    connector = installation.merchants.loaded["quidonc"].connector
+    quote = connector.quote
+
+    def wordless(offer_id, inputs, buyer):
+        if buyer.licence:
+            raise refusal
+        return quote(offer_id, inputs, buyer)
+
+    monkeypatch.setattr(connector, "quote", wordless)
+    assert buyer.ask_price("quidonc-inverse", phone=PHONE)
+
+    assert "Le marchand n'a pas accepté votre pack." in buyer.text
+    assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+
+
+def test_what_was_mistyped_is_no_refusal_of_the_pack(pack, buyer):
+    assert buyer.ask_price("quidonc-inverse", phone="01 42") == ""
+
+    assert "Le marchand n'a pas accepté votre pack." not in buyer.text
+
+
+def test_a_pack_with_too_few_units_leaves_the_price(pack, buyer, installation, monkeypatch):
+    connector = installation.merchants.loaded["quidonc"].connector
+    quote = connector.quote
+    monkeypatch.setattr(connector, "quote", lambda *asked: replace(quote(*asked), units=11 if asked[2].licence else 0))
+
+    token = buyer.ask_price("quidonc-inverse", phone=PHONE)
+    assert "Votre pack n'a plus de crédit pour cela" in buyer.text
+    assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+
+    buyer.confirm(token)
+    assert buyer.states() == ["delivered", "delivered"]
+    assert counters(installation) == (10, 0, 0)
 
 
 def test_a_pack_whose_price_was_given_back_is_closed(pack, buyer, installation, work):
