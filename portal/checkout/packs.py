@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, String, or_, select, update
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, String, cast, literal, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from connectors.contract import Licence
@@ -114,6 +114,15 @@ def of_account(session: Session, account_id: int) -> list[Pack]:
     """Every pack of an employee that still has units, or open orders, the one that ends first before the others."""
     query = select(Pack).where(Pack.account_id == account_id, Pack.used_units < Pack.units, _running())
     return list(session.scalars(query.order_by(Pack.until.is_(None), Pack.until, Pack.id)))
+
+
+def paying(session: Session, packs: list[Pack]) -> set[int]:
+    """Those of some packs, by id, that pay for an offer here: units that are used up elsewhere nobody here can count."""
+    named = cast(OfferRow.packs, String).contains(literal('"') + Pack.offer + '"')
+    paid = select(OfferRow.id).where(OfferRow.merchant == Pack.merchant, OfferRow.removed_at.is_(None), named)
+    return set(
+        session.scalars(select(Pack.id).where(Pack.id.in_(pack.id for pack in packs), _running(), paid.exists()))
+    )
 
 
 def titles(session: Session, packs: list[Pack]) -> dict[int, dict[str, str]]:

@@ -112,9 +112,11 @@ def purchases() -> ResponseReturnValue:
     with installation().database.reading() as session:
         own = orders.list_own(session, account().id)
         running = packs.of_account(session, account().id)
-        titles = packs.titles(session, running)
+        titles, paying = packs.titles(session, running), packs.paying(session, running)
         units = packs.units_of(session, [order.number for order in own])
-    return render_template("checkout/purchases.html", orders=own, packs=running, pack_titles=titles, units=units)
+    return render_template(
+        "checkout/purchases.html", orders=own, packs=running, pack_titles=titles, paying=paying, units=units
+    )
 
 
 @checkout.get("/purchases/<number>")
@@ -213,7 +215,10 @@ def _show_order(number: str, *, after_confirmation: bool = False) -> ResponseRet
     with installation().database.reading() as session:
         pack = packs.of_order(session, number)
         paid, used = packs.payment_of(session, number), packs.uses(session, pack) if pack else []
-    return render_template(template, order=order, next_quote=_next_quote(order), pack=pack, paid=paid, pack_uses=used)
+        pays = bool(pack and packs.paying(session, [pack]))
+    return render_template(
+        template, order=order, next_quote=_next_quote(order), pack=pack, pays=pays, paid=paid, pack_uses=used
+    )
 
 
 def _next_quote(order: Order) -> QuoteRow | None:

@@ -194,6 +194,18 @@ def test_a_pack_that_has_ended_pays_nothing(pack, buyer, installation):
     assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
 
 
+def test_a_pack_that_pays_nothing_any_more_is_not_said_to_pay(pack, buyer, installation):
+    buyer.get(f"/purchases/{pack}")
+    assert "10 crédits restants" in buyer.text
+    with installation.database.transaction() as session:
+        session.execute(update(Pack).values(until=clock.now() - timedelta(seconds=1)))
+
+    buyer.get(f"/purchases/{pack}")
+
+    assert "10 crédits" in buyer.text
+    assert "restants" not in buyer.text
+
+
 def test_a_pack_that_the_merchant_does_not_know_is_said_and_the_price_stands(pack, buyer, installation):
     with installation.database.transaction() as session:
         session.execute(update(Pack).values(key="QD-NOT-THEIRS"))
