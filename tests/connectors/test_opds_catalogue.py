@@ -276,6 +276,18 @@ def test_a_price_beyond_all_measure_stops_neither_the_list_nor_the_portal(value,
     assert time.process_time() - begun < 1
 
 
+def test_an_address_that_is_none_leaves_the_rest_of_the_catalogue(manifest):
+    bad, good = book(), book()
+    bad["links"][0]["href"] = "https://[half"
+    nowhere = [{"title": "x", **link("subsection", "https://[half")}, {"title": "y", **link("subsection", "/n")}]
+    pages = Pages({
+        "/opds/catalogue": feed("x", "/opds/catalogue", publications=[bad], navigation=nowhere),
+        "/n": feed("x", "/n", publications=[good]),
+    })  # fmt: skip
+
+    assert [type(each) for each in read(pages, manifest)] == [Unfit, Offer]
+
+
 @pytest.mark.parametrize("content", [[3], ["x"], [{}], [{"metadata": 3}], [None]])
 def test_what_is_no_publication_is_refused(content, manifest):
     pages = Pages({"/opds/catalogue": feed("x", "/opds/catalogue", publications=content)})
