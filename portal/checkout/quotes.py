@@ -139,9 +139,11 @@ def check_quote(given: contract.Quote) -> None:
 
 
 def require_pack(quote: contract.Quote, pack_id: int | None) -> None:
-    """Units are only ever taken from a pack of ours. Raises `ContractBroken`."""
+    """Units are only ever taken from a pack of ours, and counted when they are. Raises `ContractBroken`."""
     if quote.units and pack_id is None:
         raise contract.ContractBroken("it is paid with units of a pack that nobody has named")
+    if pack_id is not None and not quote.units and not quote.gross_cents:
+        raise contract.ContractBroken("it costs nothing with a pack, and does not say how many units it takes")
 
 
 def _sums(priced: Iterable[contract.Quote | contract.QuoteLine]) -> tuple[int, int]:

@@ -235,6 +235,16 @@ def test_a_pack_that_is_refused_without_a_word_leaves_the_price(refusal, pack, b
     assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
 
 
+def test_a_pack_whose_units_are_not_counted_does_not_pay(pack, buyer, installation, monkeypatch):
+    connector = installation.merchants.loaded["quidonc"].connector
+    quote = connector.quote
+    monkeypatch.setattr(connector, "quote", lambda *asked: replace(quote(*asked), units=0))
+
+    assert buyer.ask_price("quidonc-inverse", phone=PHONE)
+
+    assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+
+
 def test_what_was_mistyped_is_no_refusal_of_the_pack(pack, buyer):
     assert buyer.ask_price("quidonc-inverse", phone="01 42") == ""
 
