@@ -9,8 +9,7 @@ from connectors.contract import AuthFailed, ConnectorError, ContractBroken, Prob
 from connectors.http import Answer
 
 WAIT = {429, 502, 503, 504}
-MOST_DIGITS = 18
-"""No amount has more before its point; a few signs, like 1E+900000, would keep a processor busy for minutes."""
+MOST_DIGITS, LONGEST_NUMBER = 18, 100
 
 
 def success(answer: Answer) -> Any:
@@ -30,16 +29,18 @@ def require_success(answer: Answer) -> None:
 
 
 def whole(text: Any, factor: int = 100) -> int:
-    """A decimal number times a factor, like 12.50 in cents. Raises `ContractBroken` for what is too large, or not whole then."""
+    """A decimal number times a factor, like 12.50 in cents. Raises `ContractBroken` for what is not whole then."""
     try:
-        given = Decimal(str(text))
+        value = Decimal(str(text)[:LONGEST_NUMBER])
     except (InvalidOperation, ValueError):
-        raise ContractBroken(f"not an amount: {text!r}"[:100]) from None
-    if given.is_finite() and given.adjusted() >= MOST_DIGITS:
-        raise ContractBroken(f"an amount of more than {MOST_DIGITS} digits: {text!r}"[:100])
-    if not given.is_finite() or given * factor != (given * factor).to_integral_value():
+        raise ContractBroken(f"not an amount: {str(text)[:60]!r}") from None
+    # 1e400 is a number too, and 1e999999 one that takes a machine to write down.
+    if value.is_finite() and value.adjusted() > MOST_DIGITS:
+        raise ContractBroken(f"an amount beyond measure: {str(text)[:60]!r}")
+    value *= factor
+    if not value.is_finite() or value != value.to_integral_value():
         raise ContractBroken(f"an amount with too many decimals: {text!r}"[:100])
-    return int(given * factor)
+    return int(value)
 
 
 def decimal_text(cents: int) -> str:
