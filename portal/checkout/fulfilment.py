@@ -19,12 +19,10 @@ from connectors.contract import (
     ContractBroken,
     Document,
     Done,
-    Licence,
     NotDone,
     NotFound,
     Outcome,
     Pending,
-    Quote,
     Rejected,
     Unavailable,
     Unknown,
@@ -71,7 +69,7 @@ def fulfil(means: Means, number: str, lease: Lease) -> Wait | Ended | None:
     if not first:
         found = _answer(lambda: merchant.connector.lookup_sent(quote, order.key))
     if isinstance(found, NotFound):
-        if not first and not _is_harmless(merchant, quote):
+        if not first and not _is_harmless(merchant, order):
             found = Unknown("the merchant does not know the key, and a repeat could order twice")
         else:
             if not first:
@@ -134,11 +132,10 @@ def _delivered(session: Session, order: Order, stored: Stored | None, lease: Lea
     log.info("order_delivered", order=order.number, kind=row.kind)
 
 
-def _is_harmless(merchant: LoadedMerchant, quote: Quote) -> bool:
+def _is_harmless(merchant: LoadedMerchant, order: Order) -> bool:
     """Whether the merchant promises that a repeat makes one order at most; a read only when it takes neither money nor units."""
     promise = merchant.manifest.capabilities.idempotent
-    is_free = not quote.gross_cents and not quote.units
-    return promise in {"key", "client_reference"} or (promise == "read" and is_free)
+    return promise in {"key", "client_reference"} or (promise == "read" and order.gross_cents == order.quote.units == 0)
 
 
 def _renew(means: Means, lease: Lease) -> None:
@@ -191,7 +188,7 @@ def _record(
             if outcome.charged_cents != order.gross_cents:
                 doubt(session, order, "merchant_other_price", evidence)
                 return None
-            if order.units and not _is_the_pack(session, order, outcome):
+            if order.units and not packs.is_as_sold(session, order, outcome):
                 doubt(session, order, "merchant_other_pack", evidence)
                 return None
             order.outcome = outcomes.to_json(outcome)
@@ -208,14 +205,6 @@ def _record(
         else:
             return _undecided(session, order, outcome)
     return deliver(means, order, merchant, lease)
-
-
-def _is_the_pack(session: Session, order: Order, done: Done) -> bool:
-    return (
-        isinstance(done.delivery, Licence)
-        and outcomes.holds_units(done, order.units)
-        and packs.is_new(session, order, done.delivery)
-    )
 
 
 def _prepare(session: Session, order: Order, outcome: Pending) -> Wait | None:

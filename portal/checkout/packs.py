@@ -15,11 +15,12 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, String, cast, literal, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from connectors.contract import Licence
+from connectors.contract import Done, Licence
 from portal import clock
 from portal.billing.charges import Charge
 from portal.catalog.offers import OfferRow
 from portal.checkout.orders import Order
+from portal.checkout.outcomes import holds_units
 from portal.database import Base, State, UtcDateTime, one_at_a_time
 from portal.refusals import Refused
 
@@ -90,12 +91,13 @@ def open_pack(session: Session, order: Order, licence: Licence) -> Pack:
     return pack
 
 
-def is_new(session: Session, order: Order, licence: Licence) -> bool:
-    """Whether no other order has brought this merchant's key: whose units it stands for could not be told apart."""
-    one_at_a_time(session.connection(), f"pack {order.merchant} {licence.key}")
-    same = select(Pack.id).where(
-        Pack.merchant == order.merchant, Pack.key == licence.key, Pack.order_number != order.number
-    )
+def is_as_sold(session: Session, order: Order, done: Done) -> bool:
+    """Whether it is the pack that was bought, under a key that no other order has brought: whose units are whose could not be told."""
+    if not isinstance(done.delivery, Licence) or not holds_units(done, order.units):
+        return False
+    key = done.delivery.key
+    one_at_a_time(session.connection(), f"pack {order.merchant} {key}")
+    same = select(Pack.id).where(Pack.merchant == order.merchant, Pack.key == key, Pack.order_number != order.number)
     return session.scalars(same.limit(1)).first() is None
 
 
