@@ -7,13 +7,13 @@ from functools import cache
 
 from babel import Locale
 
-NO_COUNTRY = {"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ"}
-"""Two-letter codes that CLDR names, and that are no country's."""
+NO_COUNTRY = {"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ", "AC", "CP", "DG", "EA", "IC", "TA"}
+"""Two-letter codes that CLDR names, and that ISO 3166-1 gives to no country: "IC" are the Canary Islands, which are Spain's."""
 
 
 @cache
 def codes() -> frozenset[str]:
-    """Every code that has a name in both languages."""
+    """Every code that has a name in both languages; Kosovo's, XK, is not of ISO but everybody's."""
     named = Locale("en").territories.keys() & Locale("fr").territories.keys()
     return frozenset(str(code) for code in named if len(code) == 2 and code.isalpha()) - NO_COUNTRY
 

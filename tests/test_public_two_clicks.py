@@ -18,7 +18,7 @@ from demo.pappers import Pappers
 from portal.checkout import orders
 from portal.checkout.books import compare
 from portal.checkout.orders import OrderEvent
-from portal.checkout.quotes import check_quote
+from portal.checkout.quotes import QuoteRow, check_quote
 from portal.checkout.verification import verify
 
 KNOWN = next(siren for siren, company in COMPANIES.items() if company.form == "SAS" and siren[-1] not in "13")
@@ -213,9 +213,11 @@ def test_only_what_is_free_is_read_twice(installation):
 
     merchant = installation.merchants.merchant("entreprises")
     assert merchant.manifest.capabilities.idempotent == "read"
-    order = orders.Order(gross_cents=0)
+    order = orders.Order(gross_cents=0, quote=QuoteRow(units=0))
     assert fulfilment._is_harmless(merchant, order)
-    order.gross_cents = 1
+    order.quote.units = 1
+    assert not fulfilment._is_harmless(merchant, order)
+    order.quote.units, order.gross_cents = 0, 1
     assert not fulfilment._is_harmless(merchant, order)
     keyed = merchant.manifest.model_copy(
         update={"capabilities": merchant.manifest.capabilities.model_copy(update={"idempotent": "key"})}

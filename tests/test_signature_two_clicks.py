@@ -33,7 +33,13 @@ def test_a_pack_of_envelopes_comes_with_its_key_and_its_end(buyer, shop, company
     [sold] = shop.purchases.values()
     assert sold.licence in buyer.text
     assert "10 crédits" in buyer.text
+    # They are used up at the provider's, where nobody here counts them.
+    assert "restants" not in buyer.text
+    assert "paient d'eux-mêmes" not in buyer.text
     assert str((clock.now() + timedelta(days=365)).year) in buyer.text
+    buyer.get("/purchases")
+    assert "10 crédits" in buyer.text
+    assert "restants" not in buyer.text
     assert [charge.amount_cents for charge in company.operator.book.charges()] == [2880]
     assert compare(installation.means).differences == []
     assert verify(installation.database, installation.storage) == []

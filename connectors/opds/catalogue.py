@@ -96,7 +96,10 @@ class Walk:
                 link for link in links.links_of(group) if "self" in links.relations(link) and group.get("publications")
             ]
         for link in reversed(found):
-            there = links.address(url, link)
+            try:
+                there = links.address(url, link)
+            except ContractBroken:
+                continue
             inside = "self" in links.relations(link) or not links.relations(link) & ELSEWHERE
             feeds = links.media_type(link) in {"application/opds+json", ""} and not link.get("templated")
             # Another host is another catalogue, whose merchant nobody has agreed to.

@@ -62,7 +62,10 @@ def metadata_of(publication: Any) -> Mapping[str, Any]:
 def name_of(publication: Mapping[str, Any], base: str, template: str) -> str:
     """The offer's id, from the publication's `self` link; "" when it has none of ours."""
     link = links.first(publication, "self")
-    return name_in(template, links.address(base, link)) if link else ""
+    try:
+        return name_in(template, links.address(base, link)) if link else ""
+    except ContractBroken:
+        return ""
 
 
 def thing(publication: Mapping[str, Any]) -> str:

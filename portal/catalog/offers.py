@@ -34,6 +34,9 @@ from portal.rights.scopes import Scope, Wanted
 
 EVERYTHING = Scope("all")
 
+MOST_UNITS = 1_000_000
+"""A pack of more is a mistake; every database has integers for so many."""
+
 
 class OfferRow(Base):
     """One offer of one merchant, as its connector last listed it."""

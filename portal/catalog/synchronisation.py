@@ -22,7 +22,7 @@ from portal import clock, logs
 from portal.catalog import facets, reports, runs, search
 from portal.catalog.consent import Weighing
 from portal.catalog.merchants import Merchants, asking, checked
-from portal.catalog.offers import OfferRow, store
+from portal.catalog.offers import MOST_UNITS, OfferRow, store
 from portal.catalog.runs import Run, Superseded
 from portal.database import Database
 from portal.money import SumMismatch, check_sum
@@ -247,4 +247,6 @@ def _fault_of(given: Offer | Unfit) -> str:
         > LONGEST_TEXT
     ):
         return f"a text of more than {LONGEST_TEXT} signs"
+    if not 0 <= offer.units <= MOST_UNITS or (offer.units and offer.delivery != "licence"):
+        return f"what holds units is delivered as a licence, and holds {MOST_UNITS} at most"
     return term_fault(offer)

@@ -143,9 +143,9 @@ def _delivered(session: Session, order: Order, stored: Stored | None, lease: Lea
 
 
 def _is_harmless(merchant: LoadedMerchant, order: Order) -> bool:
-    """Whether the merchant promises that sending the order again makes one order at most; a read only when it is free."""
+    """Whether the merchant promises that a repeat makes one order at most; a read only when it takes neither money nor units."""
     promise = merchant.manifest.capabilities.idempotent
-    return promise in {"key", "client_reference"} or (promise == "read" and order.gross_cents == 0)
+    return promise in {"key", "client_reference"} or (promise == "read" and order.gross_cents == order.quote.units == 0)
 
 
 def _renew(means: Means, lease: Lease) -> None:
@@ -201,7 +201,7 @@ def _record(
             if outcome.charged_cents != order.gross_cents:
                 doubt(session, order, "merchant_other_price", evidence)
                 return None
-            if order.units and not outcomes.holds_units(outcome, order.units):
+            if order.units and not packs.is_as_sold(session, order, outcome):
                 doubt(session, order, "merchant_other_pack", evidence)
                 return None
             if terms.dispute_end(session, order, outcome.delivery, evidence):

@@ -62,6 +62,8 @@ def require_usable(done: contract.Done) -> None:
         raise contract.ContractBroken("the delivery is empty")
     if isinstance(delivery, contract.Licence) and not delivery.key.strip():
         raise contract.ContractBroken("the delivery has no key")
+    if isinstance(delivery, contract.Licence) and delivery.until and delivery.until.tzinfo is None:
+        raise contract.ContractBroken("the end of the licence has no time zone")
     if isinstance(delivery, contract.Link | contract.Access) and not _is_a_page(delivery.url):
         raise contract.ContractBroken(f"the delivery leads nowhere: {delivery.url[:100]!r}")
     for name in ENDS:

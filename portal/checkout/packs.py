@@ -2,7 +2,7 @@
 
 A confirmation holds its units by one conditional update, so that no race uses more than there are; they are used when
 the order is delivered, free again when it fails, and kept while it is in doubt. A pack is its buyer's own, until it ends, is
-used up, or what it cost was given back.
+used up, or what it cost was given back or never charged.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, String, or_, select, update
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, String, cast, literal, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from connectors.contract import Licence
+from connectors.contract import Done, Licence
 from portal import clock
 from portal.billing.charges import Charge
 from portal.catalog.offers import OfferRow
 from portal.checkout.orders import Order
-from portal.database import Base, State, UtcDateTime
+from portal.checkout.outcomes import holds_units
+from portal.database import Base, State, UtcDateTime, one_at_a_time
 from portal.refusals import Refused
+
+UNPAID = ("voided", "refunding", "refunded", "disputed", "written_off")
+"""States of its own charge in which a pack pays for nothing."""
 
 
 class Pack(Base):
@@ -87,6 +91,16 @@ def open_pack(session: Session, order: Order, licence: Licence) -> Pack:
     return pack
 
 
+def is_as_sold(session: Session, order: Order, done: Done) -> bool:
+    """Whether it is the pack that was bought, under a key that no other order has brought: whose units are whose could not be told."""
+    if not isinstance(done.delivery, Licence) or not holds_units(done, order.units):
+        return False
+    key = done.delivery.key
+    one_at_a_time(session.connection(), f"pack {order.merchant} {key}")
+    same = select(Pack.id).where(Pack.merchant == order.merchant, Pack.key == key, Pack.order_number != order.number)
+    return session.scalars(same.limit(1)).first() is None
+
+
 def may_pay(session: Session, account_id: int, offer: OfferRow) -> Pack | None:
     """The pack of this employee that may pay for one of an offer: of several, the one that ends first."""
     if not offer.packs:
@@ -102,6 +116,15 @@ def of_account(session: Session, account_id: int) -> list[Pack]:
     """Every pack of an employee that still has units, or open orders, the one that ends first before the others."""
     query = select(Pack).where(Pack.account_id == account_id, Pack.used_units < Pack.units, _running())
     return list(session.scalars(query.order_by(Pack.until.is_(None), Pack.until, Pack.id)))
+
+
+def paying(session: Session, packs: list[Pack]) -> set[int]:
+    """Those of some packs, by id, that pay for an offer here: units that are used up elsewhere nobody here can count."""
+    named = cast(OfferRow.packs, String).contains(literal('"') + Pack.offer + '"')
+    paid = select(OfferRow.id).where(OfferRow.merchant == Pack.merchant, OfferRow.removed_at.is_(None), named)
+    return set(
+        session.scalars(select(Pack.id).where(Pack.id.in_(pack.id for pack in packs), _running(), paid.exists()))
+    )
 
 
 def titles(session: Session, packs: list[Pack]) -> dict[int, dict[str, str]]:
@@ -147,8 +170,8 @@ def hold(session: Session, pack_id: int, number: str, units: int) -> None:
     """Take units for an order, or none.
 
     Raises:
-        Refused: `pack_used_up`: too few are left, the pack has ended, or its price was given back; the caller's
-            transaction must be rolled back.
+        Refused: `pack_used_up`: too few are left, the pack has ended, or its price was given back, written off or is in
+            dispute; the caller's transaction must be rolled back.
     """
     taken = session.scalar(
         update(Pack).where(Pack.id == pack_id, Pack.held_units + Pack.used_units + units <= Pack.units, _running())
@@ -191,11 +214,11 @@ def breaches(session: Session) -> Iterator[tuple[str, str]]:
 
 
 def _running() -> ColumnElement[bool]:
-    # What was given back, even in part, has been settled by a person: nobody may use the rest up as well.
-    given_back = select(Charge.id).where(
-        Charge.order_number == Pack.order_number, or_(Charge.refunded_cents > 0, Charge.state == "refunding")
+    # What was given back, even in part, written off or is in dispute, a person settles: nobody may use the rest up as well.
+    unpaid = select(Charge.id).where(
+        Charge.order_number == Pack.order_number, or_(Charge.refunded_cents > 0, Charge.state.in_(UNPAID))
     )
-    return or_(Pack.until.is_(None), Pack.until > clock.now()) & ~given_back.exists()
+    return or_(Pack.until.is_(None), Pack.until > clock.now()) & ~unpaid.exists()
 
 
 def _end(session: Session, number: str, state: str) -> None:

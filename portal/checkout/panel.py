@@ -101,22 +101,29 @@ def price(
 
 
 def _ask(panel: Panel, database: Database, merchants: Merchants, account_id: int, buyer: Buyer) -> QuoteRow:
-    """The quote: paid with a pack when there is one, with money when the merchant refuses the pack."""
+    """The quote: paid with a pack when there is one that suffices, with money when the merchant refuses the pack."""
     if not panel.pays_each:
         with database.reading() as session:
             panel.pack = packs.may_pay(session, account_id, panel.offer)
-    if panel.pack:
-        paying = replace(buyer, licence=panel.pack.key)
-        try:
-            return ask_quote(database, merchants, account_id, panel.offer, panel.typed, paying, panel.pack.id)
-        except Refused as error:
-            if error.reason.code != "merchant_words":
-                raise
-            log.warning(
-                "pack_refused", merchant=panel.offer.merchant, pack=panel.pack.order_number, **error.reason.facts
-            )
-            panel.pack, panel.pack_refused = None, True
-    return ask_quote(database, merchants, account_id, panel.offer, panel.typed, buyer)
+    if panel.pack is None:
+        return ask_quote(database, merchants, account_id, panel.offer, panel.typed, buyer)
+    pack, why = panel.pack, Reason("pack_used_up")
+    try:
+        paying = replace(buyer, licence=pack.key)
+        quote = ask_quote(database, merchants, account_id, panel.offer, panel.typed, paying, pack.id)
+        if quote.units <= pack.left_units:
+            return quote
+        panel.refusal = why
+    except (InvalidInputs, Refused) as error:
+        # A refusal without words may be of the pack or of what was typed: what is asked without the pack tells.
+        if isinstance(error, Refused) and error.reason.code in {"merchant_gone", "merchant_unavailable"}:
+            raise
+        why = error.reason if isinstance(error, Refused) else Reason("input_unknown")
+    panel.pack = None
+    without = ask_quote(database, merchants, account_id, panel.offer, panel.typed, buyer)
+    log.warning("pack_refused", merchant=panel.offer.merchant, pack=pack.order_number, reason=why.code, facts=why.facts)
+    panel.pack_refused = panel.refusal is None
+    return without
 
 
 def _is_held(panel: Panel, database: Database, merchants: Merchants) -> bool:

@@ -15,7 +15,7 @@ from connectors.waiting import Full
 from portal import audit, clock, logs
 from portal.catalog import consent, site
 from portal.catalog.merchants import Merchants, asking, checked
-from portal.catalog.offers import OfferRow
+from portal.catalog.offers import MOST_UNITS, OfferRow
 from portal.checkout import companies, uploads
 from portal.checkout.inputs import InvalidInputs, clean_inputs
 from portal.database import Base, Database, UtcDateTime
@@ -159,7 +159,7 @@ def check_quote(given: contract.Quote) -> None:
         "the lines do not add up to the total": bool(quote.lines) and _sums(quote.lines) != _sums([quote]),
         f"prices are in {CURRENCY}, this one is in {quote.currency}": quote.currency != CURRENCY,
         "its end has no time zone": quote.expires_at.tzinfo is None,
-        "units of a pack and money pay for it, or no unit": quote.units < 0
+        "units of a pack and money pay for it, or no unit": not 0 <= quote.units <= MOST_UNITS
         or (quote.units > 0 and quote.gross_cents > 0),
         "its reference is empty or too long": not 0 < len(quote.ref) <= LONGEST_REF,
     }
@@ -169,9 +169,11 @@ def check_quote(given: contract.Quote) -> None:
 
 
 def require_pack(quote: contract.Quote, pack_id: int | None) -> None:
-    """Units are only ever taken from a pack of ours. Raises `ContractBroken`."""
+    """Units are only ever taken from a pack of ours, and counted when they are. Raises `ContractBroken`."""
     if quote.units and pack_id is None:
         raise contract.ContractBroken("it is paid with units of a pack that nobody has named")
+    if pack_id is not None and not quote.units and not quote.gross_cents:
+        raise contract.ContractBroken("it costs nothing with a pack, and does not say how many units it takes")
 
 
 def _sums(priced: Iterable[contract.Quote | contract.QuoteLine]) -> tuple[int, int]:

@@ -57,7 +57,7 @@ def offer(slug: str) -> ResponseReturnValue:
     if known and known.offer_id == panel.offer.id:
         panel.quote, panel.typed = known, dict(known.inputs)
     panel.pack_refused = request.args.get("why") == "pack_refused"
-    if request.args.get("why") in {"request_words", "request_needless"}:
+    if request.args.get("why") in {"request_words", "request_needless", "pack_used_up"}:
         panel.refusal = Reason(request.args["why"])
     return _show_panel(panel, part="part" in request.args)
 
@@ -91,7 +91,7 @@ def quote(slug: str) -> ResponseReturnValue:
         price(panel, house.database, house.merchants, account().id, _buyer(), asked=asked)
     if panel.quote and not wants_fragment():
         # A page of its own address: the back button finds it again, and never sends a form twice.
-        why = "pack_refused" if panel.pack_refused else None
+        why = "pack_refused" if panel.pack_refused else panel.refusal.code if panel.refusal else None
         return redirect(url_for("checkout.offer", slug=slug, quote=panel.quote.token, why=why), code=303)
     return _show_panel(panel, part=not picked)
 
@@ -128,10 +128,16 @@ def purchases() -> ResponseReturnValue:
         own = orders.list_own(session, account().id)
         lasting = running.list_running(session, account().id)
         unused = packs.of_account(session, account().id)
-        titles = packs.titles(session, unused)
+        titles, paying = packs.titles(session, unused), packs.paying(session, unused)
         units = packs.units_of(session, [order.number for order in own])
     return render_template(
-        "checkout/purchases.html", orders=own, running=lasting, packs=unused, pack_titles=titles, units=units
+        "checkout/purchases.html",
+        orders=own,
+        running=lasting,
+        packs=unused,
+        pack_titles=titles,
+        paying=paying,
+        units=units,
     )
 
 
@@ -236,7 +242,10 @@ def _show_order(number: str, *, after_confirmation: bool = False) -> ResponseRet
     with installation().database.reading() as session:
         pack = packs.of_order(session, number)
         paid, used = packs.payment_of(session, number), packs.uses(session, pack) if pack else []
-    return render_template(template, order=order, next_quote=_next_quote(order), pack=pack, paid=paid, pack_uses=used)
+        pays = bool(pack and packs.paying(session, [pack]))
+    return render_template(
+        template, order=order, next_quote=_next_quote(order), pack=pack, pays=pays, paid=paid, pack_uses=used
+    )
 
 
 def _next_quote(order: Order) -> QuoteRow | None:

@@ -29,6 +29,7 @@ from portal.catalog.offers import OfferRow, find, on_sale, slug_of
 from portal.catalog.synchronisation import synchronise
 from portal.catalog.words import fold
 from portal.checkout.panel import Panel, price
+from portal.checkout.quotes import check_quote
 from portal.refusals import Reason
 from portal.rights.decision import Decision
 from tests.catalog.shelves import manifest
@@ -74,6 +75,7 @@ def slugs(database):
     replace(GOOD, term="P1M"), replace(GOOD, pricing="duration", delivery="access"), replace(GOOD, pricing="rent"),
     replace(GOOD, pricing="subscription", term="for ever", delivery="access"), replace(GOOD, pricing="duration", term="P7D"),
     replace(GOOD, pricing="subscription", term="P99Y", delivery="access"),
+    replace(GOOD, delivery="licence", units=-1), replace(GOOD, delivery="licence", units=2**40), replace(GOOD, units=10),
 ])  # fmt: skip
 def test_an_offer_that_cannot_be_is_refused_alone(bad, database):
     other = replace(GOOD, id="fine")
@@ -178,6 +180,12 @@ def test_a_quote_that_cannot_be_is_a_sentence_and_no_price(quote, panel, databas
 
     assert shown.quote is None
     assert shown.refusal == Reason("merchant_broken", {"merchant": "Marchand"})
+
+
+@pytest.mark.parametrize("units", [-1, 2**40])
+def test_units_that_nobody_can_count_pay_nothing(units):
+    with pytest.raises(ContractBroken, match="units"):
+        check_quote(replace(QUOTE, net_cents=0, vat_cents=0, gross_cents=0, lines=(), units=units))
 
 
 @pytest.mark.parametrize("found", [KeyError("x"), [None], ["text"], [Suggestion(1, [])], 7, Unavailable("down")])

@@ -334,7 +334,7 @@ def _refusal(quote: contract.Quote, fault: str) -> NotDone:
 def loaded(merchant: Merchant) -> Any:
     """The merchant as the portal holds it, with the parts of a manifest that purchases read."""
     seller = SimpleNamespace(name="Merchant", siren="", vat="", terms_url="", support="")
-    promise = SimpleNamespace(idempotent="key" if merchant.idempotent else "none")
+    promise = SimpleNamespace(idempotent="key" if merchant.idempotent else "none", days=3)
     return SimpleNamespace(manifest=SimpleNamespace(merchant=seller, capabilities=promise), connector=merchant)
 
 

@@ -16,7 +16,7 @@ def test_a_country_is_its_code(typed):
     assert clean_inputs([COUNTRY], {"country": typed}) == {"country": typed.strip().upper()}
 
 
-@pytest.mark.parametrize("typed", ["ZZ", "EU", "France", "F", "1", "FRA"])
+@pytest.mark.parametrize("typed", ["ZZ", "EU", "IC", "EA", "TA", "France", "F", "1", "FRA"])
 def test_what_is_no_country_is_said(typed):
     with pytest.raises(InvalidInputs) as told:
         clean_inputs([COUNTRY], {"country": typed})

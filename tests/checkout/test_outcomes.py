@@ -17,6 +17,7 @@ LATER = datetime(2030, 1, 1, tzinfo=UTC)
     [
         Data(()), Licence("  "), Link("javascript:alert(1)"), Link("//elsewhere.example"), Link("http://elsewhere.example"),
         Link("https://"), Link("file:///etc/passwd"), Access("data:text/html,x", LATER), Link("https://[half"),
+        Licence("K-1", 10, LATER.replace(tzinfo=None)),
     ],
 )  # fmt: skip
 def test_what_nobody_can_use(delivery):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select, update
 
+from connectors.contract import AuthFailed, ContractBroken, Rejected
+from demo import shops
 from portal import clock
-from portal.billing import refunds
+from portal.billing import charges, refunding, refunds
 from portal.billing.charges import Charge
 from portal.checkout import packs
 from portal.checkout.books import compare
@@ -190,6 +194,18 @@ def test_a_pack_that_has_ended_pays_nothing(pack, buyer, installation):
     assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
 
 
+def test_a_pack_that_pays_nothing_any_more_is_not_said_to_pay(pack, buyer, installation):
+    buyer.get(f"/purchases/{pack}")
+    assert "10 crédits restants" in buyer.text
+    with installation.database.transaction() as session:
+        session.execute(update(Pack).values(until=clock.now() - timedelta(seconds=1)))
+
+    buyer.get(f"/purchases/{pack}")
+
+    assert "10 crédits" in buyer.text
+    assert "restants" not in buyer.text
+
+
 def test_a_pack_that_the_merchant_does_not_know_is_said_and_the_price_stands(pack, buyer, installation):
     with installation.database.transaction() as session:
         session.execute(update(Pack).values(key="QD-NOT-THEIRS"))
@@ -198,6 +214,55 @@ def test_a_pack_that_the_merchant_does_not_know_is_said_and_the_price_stands(pac
 
     assert "Le marchand n'a pas accepté votre pack." in buyer.text
     assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+
+
+@pytest.mark.parametrize(
+    "refusal", [Rejected("403"), Rejected("403", field="phone"), ContractBroken("404"), AuthFailed("401")]
+)
+def test_a_pack_that_is_refused_without_a_word_leaves_the_price(refusal, pack, buyer, installation, monkeypatch):
+    connector = installation.merchants.loaded["quidonc"].connector
+    quote = connector.quote
+
+    def wordless(offer_id, inputs, buyer):
+        if buyer.licence:
+            raise refusal
+        return quote(offer_id, inputs, buyer)
+
+    monkeypatch.setattr(connector, "quote", wordless)
+    assert buyer.ask_price("quidonc-inverse", phone=PHONE)
+
+    assert "Le marchand n'a pas accepté votre pack." in buyer.text
+    assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+
+
+def test_a_pack_whose_units_are_not_counted_does_not_pay(pack, buyer, installation, monkeypatch):
+    connector = installation.merchants.loaded["quidonc"].connector
+    quote = connector.quote
+    monkeypatch.setattr(connector, "quote", lambda *asked: replace(quote(*asked), units=0))
+
+    assert buyer.ask_price("quidonc-inverse", phone=PHONE)
+
+    assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+
+
+def test_what_was_mistyped_is_no_refusal_of_the_pack(pack, buyer):
+    assert buyer.ask_price("quidonc-inverse", phone="01 42") == ""
+
+    assert "Le marchand n'a pas accepté votre pack." not in buyer.text
+
+
+def test_a_pack_with_too_few_units_leaves_the_price(pack, buyer, installation, monkeypatch):
+    connector = installation.merchants.loaded["quidonc"].connector
+    quote = connector.quote
+    monkeypatch.setattr(connector, "quote", lambda *asked: replace(quote(*asked), units=11 if asked[2].licence else 0))
+
+    token = buyer.ask_price("quidonc-inverse", phone=PHONE)
+    assert "Votre pack n'a plus de crédit pour cela" in buyer.text
+    assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+
+    buyer.confirm(token)
+    assert buyer.states() == ["delivered", "delivered"]
+    assert counters(installation) == (10, 0, 0)
 
 
 def test_a_pack_whose_price_was_given_back_is_closed(pack, buyer, installation, work):
@@ -210,6 +275,34 @@ def test_a_pack_whose_price_was_given_back_is_closed(pack, buyer, installation, 
     assert buyer.confirm(token) == ""
     buyer.ask_price("quidonc-inverse", phone=PHONE)
     assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+
+
+@pytest.mark.parametrize("state", ["disputed", "voided", "written_off"])
+def test_a_pack_that_may_never_be_paid_for_pays_nothing(state, pack, buyer, installation, work):
+    token = buyer.ask_price("quidonc-inverse", phone=PHONE)
+    with installation.database.transaction() as session:
+        session.execute(update(Charge).where(Charge.order_number == pack).values(state=state))
+
+    assert buyer.confirm(token) == ""
+    assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+    assert counters(installation) == (10, 0, 0)
+
+
+def test_a_pack_goes_on_once_the_refund_of_its_price_was_denied(pack, buyer, installation):
+    token = buyer.ask_price("quidonc-inverse", phone=PHONE)
+    with installation.database.transaction() as session:
+        charge = session.scalars(select(Charge).where(Charge.order_number == pack)).one()
+        refunds.ask(session, "test", charge, None, "a mistake")
+        charges.move(session, charge, "doubted", {})
+    assert buyer.confirm(token) == ""
+    with installation.database.transaction() as session:
+        charge = session.scalars(select(Charge).where(Charge.order_number == pack)).one()
+        wanted = refunds.running(session, charge)
+        charges.move(session, charge, "refund_again", {})
+        refunding.deny(session, charge, wanted, {}, "test")
+
+    assert buyer.confirm(token)
+    assert counters(installation) == (10, 0, 1)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -246,12 +339,30 @@ def test_a_process_that_dies_at_any_commit_uses_one_unit_or_none(
     assert_books_agree(installation)
 
 
+def test_a_key_that_was_delivered_before_is_for_a_person_and_shown_to_nobody_else(
+    pack, visitor, company, installation, work, monkeypatch
+):
+    with installation.database.reading() as session:
+        key = session.scalars(select(Pack.key)).one()
+    monkeypatch.setattr(shops, "secrets", SimpleNamespace(token_hex=lambda _size: key.removeprefix("QD-")))
+    visitor.sign_in("agnes.oeuvrard")
+    number = visitor.confirm(visitor.ask_price("quidonc-pack10"))
+    work()
+
+    assert visitor.states() == ["disputed"]
+    visitor.get(f"/purchases/{number}")
+    assert key not in visitor.text
+    assert counters(installation) == (10, 0, 0)
+    assert sorted(charge.state for charge in company.operator.book.charges()) == ["reserved", "succeeded"]
+
+
 def test_somebody_elses_pack_does_not_pay(pack, app, visitor, buyer):
-    visitor.sign_in("benoit.besson")
+    visitor.sign_in("agnes.oeuvrard")
 
     visitor.ask_price("quidonc-inverse", phone=PHONE)
 
     assert "crédit" not in visitor.text
+    assert "Confirmer : 0,90" in visitor.text.replace("\xa0", " ")
 
 
 def test_verify_finds_a_counter_that_was_tampered_with(pack, buyer, installation):

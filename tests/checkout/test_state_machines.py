@@ -44,7 +44,7 @@ accepted disputed, fulfilling disputed, preparing disputed,
 disputed fulfilling, disputed preparing, disputed failed
 """
 CHARGE_MOVES = """
-new reserved, reserved captured, captured refunding, refunding refunded, refunding captured,
+new free, new reserved, reserved captured, captured refunding, refunding refunded, refunding captured,
 reserved new, new voided, reserved voided,
 new disputed, reserved disputed, captured disputed, refunding disputed,
 disputed new, disputed reserved, disputed captured, disputed refunding, disputed voided,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import tomllib
 from dataclasses import replace
 from decimal import Decimal
@@ -259,6 +260,32 @@ def test_a_catalogue_of_too_many_feeds_is_refused(manifest, monkeypatch):
     )
     with pytest.raises(ContractBroken, match="more than 5 feeds"):
         read(pages, manifest)
+
+
+@pytest.mark.parametrize("value", [10**32, Decimal("1E+30"), Decimal("1E+900000"), Decimal("1E+999999")])
+def test_a_price_beyond_all_measure_stops_neither_the_list_nor_the_portal(value, manifest):
+    dear = book(way(properties={"price": {"value": value, "currency": "EUR"}}))
+    fair = json.loads(json.dumps(dear, default=str).replace("livre-102", "livre-103"))
+    fair["links"][1]["properties"]["price"]["value"] = 10
+    begun = time.process_time()
+
+    found = read(Pages({"/opds/catalogue": feed("x", "/opds/catalogue", publications=[dear, fair])}), manifest)
+
+    assert [type(each) for each in found] == [Unfit, Offer]
+    assert "amount" in found[0].why
+    assert time.process_time() - begun < 1
+
+
+def test_an_address_that_is_none_leaves_the_rest_of_the_catalogue(manifest):
+    bad, good = book(), book()
+    bad["links"][0]["href"] = "https://[half"
+    nowhere = [{"title": "x", **link("subsection", "https://[half")}, {"title": "y", **link("subsection", "/n")}]
+    pages = Pages({
+        "/opds/catalogue": feed("x", "/opds/catalogue", publications=[bad], navigation=nowhere),
+        "/n": feed("x", "/n", publications=[good]),
+    })  # fmt: skip
+
+    assert [type(each) for each in read(pages, manifest)] == [Unfit, Offer]
 
 
 @pytest.mark.parametrize("content", [[3], ["x"], [{}], [{"metadata": 3}], [None]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import httpx2
 
 from demo import kept_books
@@ -31,6 +33,15 @@ def test_what_was_charged_and_delivered_is_known_to_the_next_run(company, instal
 
 
 def test_a_first_run_has_nothing_to_remember(company, tmp_path):
+    kept_books.recall(tmp_path, company)
+
+    assert company.operator.book.charges() == []
+
+
+def test_a_demonstration_that_was_kept_before_there_were_partners_goes_on(company, tmp_path):
+    books = (company.operator.book.kept(), {}, {})
+    (tmp_path / kept_books.NAME).write_bytes(pickle.dumps(books))
+
     kept_books.recall(tmp_path, company)
 
     assert company.operator.book.charges() == []
