@@ -17,6 +17,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from demo.served import Served
 from demo.sockets import LoopbackServer, cut_connection
 from demo.translating import kind_of, translate
 
@@ -51,7 +52,7 @@ class Job:
 
 
 @dataclass
-class DeepL:
+class DeepL(Served):
     """The server, one of the demonstration's partners. A translation takes `seconds`."""
 
     name: str = "deepl"
@@ -65,20 +66,6 @@ class DeepL:
 
     def __post_init__(self) -> None:
         self.server = LoopbackServer(_application(self))
-
-    def start(self) -> None:
-        """Serve in a thread."""
-        self.server.start()
-
-    def stop(self) -> None:
-        """End the server."""
-        self.server.stop()
-
-    def break_(self, name: str) -> None:
-        """Misbehave until told otherwise; "" mends it."""
-        if name and name not in FAULTS:
-            raise ValueError(name)
-        self.fault = name
 
     @property
     def used(self) -> int:

@@ -15,6 +15,7 @@ from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from demo.companies import COMPANIES, Company, search
+from demo.served import Served
 from demo.sockets import LoopbackServer, cut_connection
 
 SECONDARY = ("siege", "dirigeants", "tva", "complements", "finances", "matching_etablissements")
@@ -32,7 +33,7 @@ base_url = "{url}"
 FAULTS = ("busy", "down", "garbage", "cut", "another_company", "gone")
 
 
-class Entreprises:
+class Entreprises(Served):
     """The directory as one of the demonstration's partners; `limit` is requests in a second, 0 for any number."""
 
     name, faults = "entreprises", FAULTS
@@ -43,14 +44,6 @@ class Entreprises:
         self.limit, self.fault = 0, ""
         self._times: list[float] = []
         self._lock = threading.Lock()
-
-    def start(self) -> None:
-        """Serve in a thread."""
-        self.server.start()
-
-    def stop(self) -> None:
-        """End the server."""
-        self.server.stop()
 
     def configuration(self) -> str:
         """Its part of `portal.toml`."""
@@ -70,12 +63,6 @@ class Entreprises:
 
     def recall(self, kept: Any) -> None:
         """There is nothing to remember."""
-
-    def break_(self, name: str) -> None:
-        """Misbehave until told otherwise; "" mends it."""
-        if name and name not in FAULTS:
-            raise ValueError(name)
-        self.fault = name
 
     def is_too_fast(self) -> bool:
         """Whether this request is one too many within a second."""

@@ -15,6 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from demo.companies import fold
 from demo.laws import LAWS, Law
+from demo.served import Served
 from demo.sockets import LoopbackServer, cut_connection
 
 CREDENTIALS = {"client_id": "acme-piste", "client_secret": "droit-demo"}
@@ -29,7 +30,7 @@ FAULTS = ("down", "busy", "garbage", "cut", "another_article", "gone", "empty", 
 TYPES = {"EXACTE", "TOUS_LES_MOTS_DANS_UN_CHAMP", "UN_DES_MOTS"}
 
 
-class Legifrance:
+class Legifrance(Served):
     """The open library as one of the demonstration's partners."""
 
     name, faults = "legifrance", FAULTS
@@ -40,14 +41,6 @@ class Legifrance:
         self.signed_in = 0
         self.seen: list[tuple[str, Any]] = []
         self.fault = ""
-
-    def start(self) -> None:
-        """Serve in a thread."""
-        self.server.start()
-
-    def stop(self) -> None:
-        """End the server."""
-        self.server.stop()
 
     def configuration(self) -> str:
         """Its part of `portal.toml`."""
@@ -67,12 +60,6 @@ class Legifrance:
 
     def recall(self, kept: Any) -> None:
         """There is nothing to remember."""
-
-    def break_(self, name: str) -> None:
-        """Misbehave until told otherwise; "" mends it."""
-        if name and name not in FAULTS:
-            raise ValueError(name)
-        self.fault = name
 
     def expire(self) -> None:
         """What happens to tokens after an hour."""

@@ -15,6 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from demo import documents
 from demo.companies import COMPANIES, Company, search
+from demo.served import Served
 from demo.sockets import LoopbackServer, cut_connection
 
 API_KEY = "cle-pappers"
@@ -39,7 +40,7 @@ FAULTS = (
 YEARS = (2025, 2024, 2023)
 
 
-class Pappers:
+class Pappers(Served):
     """The publisher as one of the demonstration's partners: a plan of 10,000 credits, and what was asked of it."""
 
     name, faults = "pappers", FAULTS
@@ -49,14 +50,6 @@ class Pappers:
         self.used, self.fault = 0, ""
         self.seen: list[str] = []
         self.lock = threading.Lock()
-
-    def start(self) -> None:
-        """Serve in a thread."""
-        self.server.start()
-
-    def stop(self) -> None:
-        """End the server."""
-        self.server.stop()
 
     def configuration(self) -> str:
         """Its part of `portal.toml`."""
@@ -77,12 +70,6 @@ class Pappers:
     def recall(self, kept: Any) -> None:
         """Go on counting."""
         self.used = int(kept)
-
-    def break_(self, name: str) -> None:
-        """Misbehave until told otherwise; "" mends it."""
-        if name and name not in FAULTS:
-            raise ValueError(name)
-        self.fault = name
 
     def count(self) -> None:
         """One credit more."""

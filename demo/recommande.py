@@ -19,6 +19,7 @@ from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from demo.documents import pdf
+from demo.served import Served
 from demo.sockets import LoopbackServer, cut_connection
 
 API_KEY = "cle-recommande"
@@ -76,7 +77,7 @@ class Letter:
 
 
 @dataclass
-class Recommande:
+class Recommande(Served):
     """The server, one of the demonstration's partners. A letter takes `seconds` from one stage to the next."""
 
     name: str = "recommande"
@@ -89,20 +90,6 @@ class Recommande:
 
     def __post_init__(self) -> None:
         self.server = LoopbackServer(_application(self))
-
-    def start(self) -> None:
-        """Serve in a thread."""
-        self.server.start()
-
-    def stop(self) -> None:
-        """End the server."""
-        self.server.stop()
-
-    def break_(self, name: str) -> None:
-        """Misbehave until told otherwise; "" mends it."""
-        if name and name not in FAULTS:
-            raise ValueError(name)
-        self.fault = name
 
     def state_of(self, letter: Letter) -> str:
         """Where a letter stands by now."""

@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from demo.served import Served
 from demo.sockets import LoopbackServer, cut_connection
 
 API_KEY = "cle-signature"
@@ -64,7 +65,7 @@ class Purchase:
 
 
 @dataclass
-class Signature:
+class Signature(Served):
     """The server, one of the demonstration's partners."""
 
     name: str = "signature"
@@ -76,20 +77,6 @@ class Signature:
 
     def __post_init__(self) -> None:
         self.server = LoopbackServer(_application(self))
-
-    def start(self) -> None:
-        """Serve in a thread."""
-        self.server.start()
-
-    def stop(self) -> None:
-        """End the server."""
-        self.server.stop()
-
-    def break_(self, name: str) -> None:
-        """Misbehave until told otherwise; "" mends it."""
-        if name and name not in FAULTS:
-            raise ValueError(name)
-        self.fault = name
 
     def configuration(self) -> str:
         """Its part of `portal.toml`."""
