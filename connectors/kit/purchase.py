@@ -11,6 +11,7 @@ from connectors import documents
 from connectors.contract import ContractBroken, Document, Done, NotDone, Offer, Pending, Quote
 from connectors.kit.bronze import price_fault, type_fault
 from connectors.kit.checks import check, fail, skip
+from connectors.kit.lasting import require_whole_term
 from connectors.kit.stage import KEY, OTHER_KEY, PO_NUMBER, Stage, attempt, listed, order, quoted
 from connectors.kit.tour import look_around, slow_order, tour
 
@@ -62,6 +63,7 @@ def _done(stage: Stage) -> None:
             "Corrigez [order] : où est l’état, ce que veut dire chaque mot, ce qui est facturé.",
             "Correct [order]: where the state is, what each word means, what was charged.",
         )  # fmt: skip
+    require_whole_term(said.value, next((offer.term for offer in listed(stage) if offer.id == story.buy.offer), ""))
     if said.value.charged_cents > quote.gross_cents or said.value.delivery.kind != announced:
         got = f"{said.value.charged_cents} cents, {said.value.delivery.kind}"
         fail(

@@ -166,8 +166,8 @@ def check(names: tuple[str, ...], everything: bool, tier: Tier, show: bool, in_p
     shown = track(proved, total=len(places), disable=not sys.stderr.isatty(), transient=True, description="", console=Console(stderr=True))  # fmt: skip
     reports = list(shown)
     for (folder, name, _trust), report in zip(places, reports, strict=True):
-        if tier == TIERS[-1] and name:
-            _remember(name, folder, report.tier)
+        if tier == TIERS[-1]:
+            _remember(name or str(folder), folder, report.tier)
     if as_json:
         click.echo(json.dumps([_as_json(report) for report in reports], ensure_ascii=False, indent=2))
     for report in [] if as_json else reports:
