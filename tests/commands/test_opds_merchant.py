@@ -55,7 +55,7 @@ def test_what_is_wrong_with_it_is_said_and_what_to_do(selling):
     checked = selling.run("check")
     said = checked.output
     assert checked.exit_code == 1
-    assert "AuthFailed" in said
+    assert "It refuses our credentials" in said
     assert "secrets" in said
     selling.change(', client_secret = "another"', "")
     assert "client_secret" in selling.run("check").output

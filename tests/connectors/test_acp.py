@@ -245,7 +245,7 @@ def test_check_reads_the_feed_and_tries_the_key(shop, load):
     assert "secrets" in load(api_key="wrong").check()[0].remedy["en"]
     assert "catalogue" not in " ".join(path for _method, path, *_ in shop.seen)
     shop.break_("down")
-    assert "Unavailable" in load().check()[0].what["en"]
+    assert "It does not answer" in load().check()[0].what["en"]
     assert shop.book == []
 
 

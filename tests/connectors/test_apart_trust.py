@@ -147,7 +147,7 @@ def test_a_folder_of_the_site_needs_no_installation_and_no_name(tmp_path, monkey
     assert level_of(str(folder)) == "refused"
     assert level_of(str(folder), "own_process") == "own_process"
     loaded = load_merchant(str(folder), "e", "", {"api_key": "s3cret"}, Network(), trust="own_process")
-    assert loaded.connector.check()[0].what["en"].startswith("Unavailable")
+    assert loaded.connector.check()[0].what["en"].startswith("It does not answer")
     with pytest.raises(ConnectorBroken, match="there is no connector"):
         read_connector(str(tmp_path))
 

@@ -295,7 +295,7 @@ def test_the_bookshelf_is_looked_for_again_after_an_hour(library, seller):
 def test_check_reads_the_catalogue_and_the_bookshelf(library, load):
     assert load().check() == []
     library.break_("down")
-    assert "Unavailable" in load().check()[0].what["en"]
+    assert "It does not answer" in load().check()[0].what["en"]
     library.break_("garbage")
     assert "text/html" in load().check()[0].what["en"]
     assert library.book == []
