@@ -16,6 +16,7 @@ from demo import shops
 from portal import clock
 from portal.billing import charges, refunding, refunds
 from portal.billing.charges import Charge
+from portal.catalog.offers import OfferRow
 from portal.checkout import packs
 from portal.checkout.books import compare
 from portal.checkout.orders import Order
@@ -51,6 +52,17 @@ def test_a_pack_is_bought_in_two_clicks_and_shown_with_its_key(pack, buyer, comp
     assert "QD-" in buyer.text
     assert "10 crédits restants" in buyer.text
     assert [charge.amount_cents for charge in company.operator.book.charges()] == [720]
+    assert_books_agree(installation)
+
+
+def test_a_list_that_changes_between_the_clicks_changes_no_pack(buyer, installation, work):
+    token = buyer.ask_price("quidonc-pack10")
+    with installation.database.transaction() as session:
+        session.execute(update(OfferRow).where(OfferRow.slug == "quidonc-pack10").values(units=0))
+    buyer.confirm(token)
+    work()
+
+    assert counters(installation) == (10, 0, 0)
     assert_books_agree(installation)
 
 
