@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from connectors.contract import AuthFailed, ContractBroken, Rejected
+from connectors.waiting import Full
 from demo import shops
 from portal import clock
 from portal.billing import charges, refunding, refunds
@@ -245,6 +246,22 @@ def test_a_pack_that_is_refused_without_a_word_leaves_the_price(refusal, pack, b
 
     assert "Le marchand n'a pas accepté votre pack." in buyer.text
     assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+
+
+def test_a_merchant_that_is_busy_has_not_refused_the_pack(pack, buyer, installation, monkeypatch):
+    connector = installation.merchants.loaded["quidonc"].connector
+    quote = connector.quote
+
+    def busy_once(offer_id, inputs, buyer):
+        if buyer.licence:
+            raise Full("it keeps others waiting at this moment")
+        return quote(offer_id, inputs, buyer)
+
+    monkeypatch.setattr(connector, "quote", busy_once)
+    buyer.post("/offers/quidonc-inverse/quote", phone=PHONE, ask="1")
+
+    assert "pas accepté votre pack" not in buyer.text
+    assert 'name="token"' not in buyer.page
 
 
 def test_a_pack_whose_units_are_not_counted_does_not_pay(pack, buyer, installation, monkeypatch):
