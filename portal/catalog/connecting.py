@@ -13,7 +13,7 @@ from connectors.manifest import Manifest
 from connectors.merchants.answers import problem
 from connectors.merchants.registry import PROTOCOLS, ConnectorBroken, LoadedMerchant
 from portal import audit, breakers, clock, logs
-from portal.catalog import site
+from portal.catalog import consent, runs, site
 from portal.catalog.following import Draft, SiteMerchants
 from portal.catalog.merchants import asking, checked
 from portal.catalog.offers import merchant_names
@@ -65,6 +65,8 @@ def connect(database: Database, merchants: SiteMerchants, actor: str, draft: Dra
         _refuse_taken(session, merchants, row, draft, made.manifest)
         row.connected_at, row.connected_by, row.disconnected_at = clock.now(), actor, None
         row.paused_at, row.paused_by = None, ""
+        consent.forget(session, draft.key)
+        runs.plan(session, draft.key, None)
         _save(session, merchants, row, draft, made)
         audit.record(session, actor, "merchant_connected", draft.key, after=_told(draft, made))
     log.info("merchant_connected", merchant=draft.key, connector=draft.connector)
