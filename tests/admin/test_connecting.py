@@ -14,6 +14,7 @@ from demo.acp_shop import AcpShop
 from demo.companies import COMPANIES
 from portal.audit import AuditEntry
 from portal.catalog import connecting
+from portal.catalog.consent import MerchantAgreement
 from portal.catalog.site import MerchantRow
 from tests.admin.sites import SECRETS, Site, at, make_site, secret_fields, work_off
 
@@ -229,3 +230,19 @@ def test_those_of_portal_toml_are_not_changed_here(admin, site):
     admin.post("/admin/merchants/registre", step="disconnect")
     assert admin.status == 409
     assert "registre" in site.houses[0].merchants.loaded
+
+
+def test_a_list_read_on_the_screen_is_held_against_what_was_agreed(admin, site):
+    connect(admin, site)
+    house = site.houses[0]
+    with house.database.transaction() as session:
+        agreement = session.get_one(MerchantAgreement, "coface")
+        agreement.agreed = {**agreement.agreed, "hosts": ["elsewhere.example"]}
+    admin.post("/admin/merchants/coface/read")
+
+    assert "en attente de votre accord" in admin.text
+    assert "en vente" not in admin.text
+    assert "/admin/merchants/changes" in admin.page.split("<h1>")[1]
+    admin.get("/admin/merchants")
+    assert "en attente de votre accord" in admin.text
+    assert len(admin.get("/admin/merchants/changes") and re.findall("elsewhere.example", admin.text)) == 1
