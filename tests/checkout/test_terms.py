@@ -14,9 +14,9 @@ from connectors.contract import Access, ContractBroken, Document, Done, Licence,
 from demo.companies import COMPANIES
 from portal import clock
 from portal.billing.charges import Charge
+from portal.catalog import site
 from portal.catalog.offers import find
 from portal.checkout import disputes, orders, terms
-from portal.catalog import site
 from portal.checkout.books import compare
 from portal.checkout.orders import Order
 from portal.checkout.outcomes import require_usable

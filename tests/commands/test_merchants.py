@@ -36,7 +36,7 @@ def test_the_list_says_how_each_stands(furnished, buyer, work):
         True,
         "1.0.0",
     )
-    assert (found["offers"], found["refused"], found["disputed"], found["open"]) == (5, 0, 0, 0)
+    assert (found["offers"], found["refused"], found["disputed"], found["open"]) == (6, 0, 0, 0)
     assert (found["month_cents"], found["all_cents"]) == (353, 353)
     assert "Registre" in furnished.run("merchants", "list").output
 
