@@ -90,8 +90,11 @@ def change(database: Database, merchants: SiteMerchants, actor: str, draft: Draf
         site.alone(session, draft.key)
         row = _connected(session, draft.key)
         before = {"base_url": row.base_url, "manifest": _digest(row.manifest)}
-        _save(session, merchants, row, draft, made)
         told = {"base_url": draft.base_url, "manifest": _digest(draft.manifest)}
+        if told != before and draft.key not in consent.merchants_on_hold(session):
+            # Whoever types it agrees to it; what waited for a word already still does.
+            consent.forget(session, draft.key)
+        _save(session, merchants, row, draft, made)
         audit.record(session, actor, "merchant_changed", draft.key, before=before, after={**told, "credentials": MASK})
     log.info("merchant_changed", merchant=draft.key)
 

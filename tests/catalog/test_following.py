@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select, update
@@ -12,6 +13,7 @@ from connectors.contract import Problem
 from portal.catalog import connecting, consent, facets, offers, runs, site
 from portal.catalog.consent import MerchantAgreement
 from portal.catalog.following import Draft
+from portal.catalog.lists import ON_HOLD
 from portal.catalog.offers import OfferRow
 from portal.catalog.runs import Superseded
 from portal.catalog.search import OfferWord
@@ -203,3 +205,19 @@ def test_who_is_connected_is_agreed_whoever_sold_under_that_name_before(house, d
     with house.database.reading() as session:
         words = session.scalars(select(OfferWord.offer_id).join(OfferRow).where(OfferRow.merchant == "coface")).all()
     assert len(set(words)) == len(sold)
+
+
+def test_an_address_that_an_administrator_has_changed_himself_is_agreed(house, draft):
+    connect(house, draft)
+    assert house.lists.now("coface", lambda _key, _read: None).problem == ""
+    moved = replace(draft, base_url=draft.base_url.replace("127.0.0.1", "localhost"))
+    connecting.change(house.database, house.merchants, "test", moved)
+
+    assert house.lists.now("coface", lambda _key, _read: None).problem == ""
+    assert on_sale_of_coface(house)
+    with house.database.transaction() as session:
+        row = session.get_one(MerchantAgreement, "coface")
+        row.agreed = {**row.agreed, "name": "Another"}
+    assert house.lists.now("coface", lambda _key, _read: None).problem == ON_HOLD
+    connecting.change(house.database, house.merchants, "test", draft)
+    assert house.lists.now("coface", lambda _key, _read: None).problem == ON_HOLD
