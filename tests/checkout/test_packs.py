@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select, update
 
-from connectors.contract import AuthFailed, ContractBroken, Rejected
+from connectors.contract import AuthFailed, ContractBroken, NotDone, Rejected
 from connectors.waiting import Full
 from demo import shops
 from portal import clock
@@ -262,6 +263,28 @@ def test_a_merchant_that_is_busy_has_not_refused_the_pack(pack, buyer, installat
 
     assert "pas accepté votre pack" not in buyer.text
     assert 'name="token"' not in buyer.page
+
+
+def test_another_price_in_credits_is_said_in_credits(pack, buyer, installation, work, monkeypatch):
+    connector = installation.merchants.loaded["quidonc"].connector
+    fulfil = connector.fulfil
+
+    def dearer(quote, *asked):
+        if quote.units == 1:
+            return NotDone("price_changed", new_quote=replace(quote, ref=f"{quote.ref}-2", units=2))
+        return fulfil(replace(quote, ref=quote.ref.removesuffix("-2"), units=1), *asked)
+
+    monkeypatch.setattr(connector, "fulfil", dearer)
+    number = buyer.confirm(buyer.ask_price("quidonc-inverse", phone=PHONE))
+    buyer.get(f"/purchases/{number}")
+
+    assert "Nouveau prix : 2 crédits" in re.sub(r"<[^>]+>|\s+", " ", buyer.text).replace("  ", " ")
+    assert "Confirmer : 2 crédits" in buyer.text
+    assert "0,00" not in buyer.text
+    buyer.confirm(re.search(r'name="token" value="([^"]+)"', buyer.page)[1])
+    work()
+    assert counters(installation) == (10, 0, 2)
+    assert_books_agree(installation)
 
 
 def test_a_pack_whose_units_are_not_counted_does_not_pay(pack, buyer, installation, monkeypatch):
