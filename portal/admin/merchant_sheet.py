@@ -85,6 +85,7 @@ class Available:
     secrets: list[str]
     tier: str | None
     why: Words = field(default_factory=dict)
+    remedy: Words = field(default_factory=dict)
 
 
 def sheets(session: Session, merchants: SiteMerchants, settings: Settings) -> list[Sheet]:
@@ -146,7 +147,7 @@ def available_as(name: str, settings: Settings, manifest: str = "") -> Available
     try:
         found, _made = registry.read_connector(name)
     except ConnectorBroken as error:
-        return Available(name, None, [], None, error.words)
+        return Available(name, None, [], None, error.words, error.remedy)
     return Available(name, found, list(found.auth.secrets), _tier(settings, name))
 
 

@@ -128,8 +128,8 @@ def _tested(merchants: SiteMerchants, draft: Draft) -> LoadedMerchant:
     try:
         made = merchants.prepare(draft)
     except ConnectorBroken as error:
-        said = Problem(error.words, {"fr": "Corrigez-le et recommencez.", "en": "Correct it and try again."})
-        raise Refused("merchant_wrong", problems=[said]) from error
+        again = {"fr": "Corrigez-le et recommencez.", "en": "Correct it and try again."}
+        raise Refused("merchant_wrong", problems=[Problem(error.words, error.remedy or again)]) from error
     problems = try_out(draft.key, made)
     if problems:
         raise Refused("merchant_wrong", problems=problems)

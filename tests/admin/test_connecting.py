@@ -17,6 +17,7 @@ from portal.catalog import connecting
 from portal.catalog.consent import MerchantAgreement
 from portal.catalog.site import MerchantRow
 from tests.admin.sites import SECRETS, Site, at, make_site, secret_fields, work_off
+from tests.connectors.apart_world import HOSTILE, install
 
 SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
 
@@ -246,3 +247,14 @@ def test_a_list_read_on_the_screen_is_held_against_what_was_agreed(admin, site):
     admin.get("/admin/merchants")
     assert "en attente de votre accord" in admin.text
     assert len(admin.get("/admin/merchants/changes") and re.findall("elsewhere.example", admin.text)) == 1
+
+
+def test_code_of_others_is_refused_in_words_that_say_what_to_do(admin, site, tmp_path, monkeypatch):
+    install(tmp_path / "others", HOSTILE, "hostile", "acme_hostile", monkeypatch)
+    admin.get("/admin/merchants")
+    assert "du code qui n'est pas livré avec Guichet" in admin.text
+    assert 'trust = "own_process"' in admin.text
+    admin.post("/admin/merchants/connect/hostile", key="hostile", base_url="")
+
+    assert (admin.status, 'trust = "own_process"' in admin.text) == (422, True)
+    assert row(site, "hostile") is None
