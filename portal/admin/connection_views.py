@@ -41,8 +41,7 @@ def save_merchant(connector: str) -> ResponseReturnValue:
     refusal = _tried(connecting.connect, draft)
     if refusal:
         return _show(found, refusal=refusal, status=422)
-    house = installation()
-    read_beside(house.database, house.merchants, draft.key, PATIENCE_S)
+    read_beside(installation().lists, draft.key, PATIENCE_S)
     return redirect(url_for("admin.merchant", key=draft.key, done="connected"), code=303)
 
 

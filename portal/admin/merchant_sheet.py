@@ -22,7 +22,7 @@ from portal.audit import AuditEntry
 from portal.billing.charges import Charge
 from portal.billing.ledger import LedgerLine
 from portal.breakers import Standing
-from portal.catalog import facets, reports, site
+from portal.catalog import consent, facets, reports, site
 from portal.catalog.following import SiteMerchants
 from portal.catalog.offers import merchant_names
 from portal.catalog.reports import ReportRow
@@ -32,7 +32,7 @@ from portal.checkout.orders import OPEN_STATES, Order
 from portal.outbox import merchant_lane
 from portal.settings import Settings
 
-State = Literal["on_sale", "paused", "broken", "gone"]
+State = Literal["on_sale", "held", "paused", "broken", "gone"]
 HISTORY = 30
 
 
@@ -48,7 +48,8 @@ class Figures:
 
 @dataclass(frozen=True)
 class Sheet:
-    """One merchant. `state` `gone` is one that sold here and is not configured any more; `why` says what is broken.
+    """One merchant. `state` `held` is one that waits for an administrator's word (`portal/catalog/consent.py`), `gone`
+    one that sold here and is not configured any more; `why` says what is broken.
 
     `tier` is the one that was proved here, "" for none, None when its connector was not proved as it is now. `is_here`
     tells one that was connected on a screen from one of `portal.toml`.
@@ -84,6 +85,7 @@ class Available:
     secrets: list[str]
     tier: str | None
     why: Words = field(default_factory=dict)
+    remedy: Words = field(default_factory=dict)
 
 
 def sheets(session: Session, merchants: SiteMerchants, settings: Settings) -> list[Sheet]:
@@ -100,13 +102,14 @@ def sheets(session: Session, merchants: SiteMerchants, settings: Settings) -> li
     away = {each.lane: each for each in breakers.standing(session)}
     present = [key for key in connectors if key in known.loaded or key in known.broken]
     gone = sorted((figures.keys() | shown.keys() | noted.keys()) - set(present))
-    names, found = merchant_names(session, [*present, *gone]), []
+    names, held, found = merchant_names(session, [*present, *gone]), consent.merchants_on_hold(session), []
     for key in [*present, *gone]:
         row, loaded, broken = noted.get(key), known.loaded.get(key), known.broken.get(key)
         if key in gone and key not in figures and not (row and row.connector) and key not in shown:
             continue
         paused = row is not None and row.paused_at is not None
-        state: State = "gone" if key in gone else "broken" if broken else "paused" if paused else "on_sale"
+        selling: State = "paused" if paused else "held" if key in held else "on_sale"
+        state: State = "gone" if key in gone else "broken" if broken else selling
         connector = connectors.get(key) or (row.connector if row else "")
         found.append(
             Sheet(
@@ -144,7 +147,7 @@ def available_as(name: str, settings: Settings, manifest: str = "") -> Available
     try:
         found, _made = registry.read_connector(name)
     except ConnectorBroken as error:
-        return Available(name, None, [], None, error.words)
+        return Available(name, None, [], None, error.words, error.remedy)
     return Available(name, found, list(found.auth.secrets), _tier(settings, name))
 
 

@@ -14,6 +14,7 @@ from portal.admin.access import actor, admins_only, is_proved, require_proof
 from portal.admin.blueprint import admin
 from portal.admin.merchant_sheet import Sheet
 from portal.catalog import connecting, site
+from portal.catalog.lists import ON_HOLD
 from portal.catalog.reading import read_beside
 from portal.refusals import Reason, Refused
 from portal.web import installation, wants_fragment
@@ -63,8 +64,9 @@ def read_merchant(key: str) -> ResponseReturnValue:
     house = installation()
     if key not in house.merchants.loaded:
         return show_merchant(key, refusal=Reason("choice_gone"), status=409)
-    done = read_beside(house.database, house.merchants, key, PATIENCE_S)
-    return redirect(url_for("admin.merchant", key=key, done="read" if done else "reading"), code=303)
+    found = read_beside(house.lists, key, PATIENCE_S)
+    done = "reading" if found is None else None if found.problem == ON_HOLD else "read"
+    return redirect(url_for("admin.merchant", key=key, done=done), code=303)
 
 
 @admin.post("/merchants/<key>")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask_babel import lazy_gettext
 
 STATES = {
-    "on_sale": lazy_gettext("on sale"), "paused": lazy_gettext("paused"), "broken": lazy_gettext("cannot be loaded"),
+    "on_sale": lazy_gettext("on sale"), "held": lazy_gettext("waits for your word"), "paused": lazy_gettext("paused"), "broken": lazy_gettext("cannot be loaded"),
     "gone": lazy_gettext("taken away"),
 }  # fmt: skip
-MARKS = {"on_sale": "delivered", "paused": "wait", "broken": "disputed", "gone": "failed"}
+MARKS = {"on_sale": "delivered", "held": "wait", "paused": "wait", "broken": "disputed", "gone": "failed"}
 """By which of the states' colours each is shown."""
 
 TIERS = {

@@ -13,7 +13,7 @@ from connectors.manifest import Manifest
 from connectors.merchants.answers import problem
 from connectors.merchants.registry import PROTOCOLS, ConnectorBroken, LoadedMerchant
 from portal import audit, breakers, clock, logs
-from portal.catalog import site
+from portal.catalog import consent, runs, site
 from portal.catalog.following import Draft, SiteMerchants
 from portal.catalog.merchants import asking, checked
 from portal.catalog.offers import merchant_names
@@ -65,6 +65,8 @@ def connect(database: Database, merchants: SiteMerchants, actor: str, draft: Dra
         _refuse_taken(session, merchants, row, draft, made.manifest)
         row.connected_at, row.connected_by, row.disconnected_at = clock.now(), actor, None
         row.paused_at, row.paused_by = None, ""
+        consent.forget(session, draft.key)
+        runs.plan(session, draft.key, None)
         _save(session, merchants, row, draft, made)
         audit.record(session, actor, "merchant_connected", draft.key, after=_told(draft, made))
     log.info("merchant_connected", merchant=draft.key, connector=draft.connector)
@@ -88,8 +90,11 @@ def change(database: Database, merchants: SiteMerchants, actor: str, draft: Draf
         site.alone(session, draft.key)
         row = _connected(session, draft.key)
         before = {"base_url": row.base_url, "manifest": _digest(row.manifest)}
-        _save(session, merchants, row, draft, made)
         told = {"base_url": draft.base_url, "manifest": _digest(draft.manifest)}
+        if told != before and draft.key not in consent.merchants_on_hold(session):
+            # Whoever types it agrees to it; what waited for a word already still does.
+            consent.forget(session, draft.key)
+        _save(session, merchants, row, draft, made)
         audit.record(session, actor, "merchant_changed", draft.key, before=before, after={**told, "credentials": MASK})
     log.info("merchant_changed", merchant=draft.key)
 
@@ -123,8 +128,8 @@ def _tested(merchants: SiteMerchants, draft: Draft) -> LoadedMerchant:
     try:
         made = merchants.prepare(draft)
     except ConnectorBroken as error:
-        said = Problem(error.words, {"fr": "Corrigez-le et recommencez.", "en": "Correct it and try again."})
-        raise Refused("merchant_wrong", problems=[said]) from error
+        again = {"fr": "Corrigez-le et recommencez.", "en": "Correct it and try again."}
+        raise Refused("merchant_wrong", problems=[Problem(error.words, error.remedy or again)]) from error
     problems = try_out(draft.key, made)
     if problems:
         raise Refused("merchant_wrong", problems=problems)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 
-from portal import breakers, logs
-from portal.catalog.following import SiteMerchants
-from portal.catalog.synchronisation import Synchronised, synchronise
-from portal.database import Database
+from portal import logs
+from portal.catalog.lists import Lists
+from portal.catalog.synchronisation import Synchronised
 
 log = logs.get(__name__)
 
 
-def read_beside(database: Database, merchants: SiteMerchants, key: str, patience_s: float) -> Synchronised | None:
+def read_beside(lists: Lists, key: str, patience_s: float) -> Synchronised | None:
     """Read a list in a thread of this process; None when it takes longer than `patience_s` seconds, or failed.
 
     Should the process end meanwhile, the next reading goes on from the last checkpoint.
@@ -21,8 +20,7 @@ def read_beside(database: Database, merchants: SiteMerchants, key: str, patience
 
     def read() -> None:
         try:
-            with breakers.asking_anyway():
-                done.extend(synchronise(database, merchants, key))
+            done.append(lists.now(key, lambda _merchant, _read: None))
         except Exception:
             log.exception("catalogue_reading_failed", merchant=key)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import String, Text, delete, func, select, update
+from sqlalchemy import String, Text, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal import audit, breakers, clock
@@ -142,8 +142,9 @@ def withdraw(session: Session, key: str) -> None:
     """Take everything of a merchant off the shelf, in the order in which lists are stored; a reading that goes on ends."""
     quiet = {"synchronize_session": False}
     ours = OfferRow.merchant == key
-    shown = update(OfferRow).where(ours, OfferRow.removed_at.is_(None))
-    session.execute(shown.values(removed_at=clock.now()), execution_options=quiet)
+    there = or_(OfferRow.removed_at.is_(None), OfferRow.held_at.is_not(None))
+    gone = update(OfferRow).where(ours, there).values(removed_at=clock.now(), held_at=None)
+    session.execute(gone, execution_options=quiet)
     session.execute(
         delete(OfferWord).where(OfferWord.offer_id.in_(select(OfferRow.id).where(ours))), execution_options=quiet
     )

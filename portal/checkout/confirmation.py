@@ -118,7 +118,7 @@ def _store(
         seller={"name": seller.name, "siren": seller.siren, "vat": seller.vat, "terms_url": seller.terms_url,
                 "support": seller.support, **quote.terms},
         net_cents=quote.net_cents, vat_rate_bp=quote.vat_rate_bp, vat_cents=quote.vat_cents,
-        gross_cents=quote.gross_cents, currency=quote.currency, units=quote.offer.units, cost_centre=account.cost_centre,
+        gross_cents=quote.gross_cents, currency=quote.currency, units=quote.pack_units, cost_centre=account.cost_centre,
         granted_by={"rules": [rule.as_dict() for rule in decision.rules]}, merchant_ref="", stage={},
         next_token="", created_at=at, **terms.agreed(quote, at, zone),
     )  # fmt: skip

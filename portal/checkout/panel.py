@@ -25,6 +25,10 @@ from portal.rights.decision import Decision, Employee, explain
 log = logs.get(__name__)
 
 SHORTEST_SEARCH = 2
+NOT_OF_THE_PACK = {
+    "merchant_gone", "merchant_paused", "merchant_on_hold", "offer_on_hold", "merchant_busy", "merchant_unavailable",
+}  # fmt: skip
+"""Refusals for which a merchant would give no price without a pack either, or not now: nobody is to pay instead."""
 
 
 @dataclass
@@ -116,7 +120,7 @@ def _ask(panel: Panel, database: Database, merchants: Merchants, account_id: int
         panel.refusal = why
     except (InvalidInputs, Refused) as error:
         # A refusal without words may be of the pack or of what was typed: what is asked without the pack tells.
-        if isinstance(error, Refused) and error.reason.code in {"merchant_gone", "merchant_unavailable"}:
+        if isinstance(error, Refused) and error.reason.code in NOT_OF_THE_PACK:
             raise
         why = error.reason if isinstance(error, Refused) else Reason("input_unknown")
     panel.pack = None

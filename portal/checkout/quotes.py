@@ -60,6 +60,7 @@ class QuoteRow(Base):
     """The pack whose units pay for it, in place of money."""
     pricing: Mapped[str] = mapped_column(String(16), default="act")
     term: Mapped[str] = mapped_column(String(16), default="")
+    pack_units: Mapped[int] = mapped_column(default=0)
     """As the offer had them when the price was given: what is shown is what is agreed."""
     terms: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     """The terms of sale that are shown with this price, as `portal.catalog.terms` has them."""
@@ -199,7 +200,7 @@ def keep_quote(
         lines=[vars(line) for line in quote.lines], units=quote.units, pack_id=pack_id if quote.units else None,
         terms=dict(shown or {}), created_at=at,
         expires_at=min(quote.expires_at.astimezone(UTC), at + LONGEST_VALIDITY),
-        pricing=offer.pricing, term=offer.term,
+        pricing=offer.pricing, term=offer.term, pack_units=offer.units,
     )  # fmt: skip
     session.add(row)
     session.flush()

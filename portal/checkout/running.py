@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -42,8 +43,12 @@ def standing(order: Order) -> Standing:
     return "ended"
 
 
-def list_running(session: Session, account_id: int) -> list[Running]:
-    """What an employee may use, the first end first; then what ended lately and was not bought again."""
+def list_running(session: Session, account_id: int, closed: Collection[str] = ()) -> list[Running]:
+    """What an employee may use, the first end first; then what ended lately and was not bought again.
+
+    Args:
+        closed: merchants that sell nothing now, of whom nothing can be renewed.
+    """
     now = clock.now()
     lasts = or_(Order.ends_at > now - REMEMBERED, Order.ends_at.is_(None) & (DeliveryRow.kind == "licence"))
     query = (
@@ -62,7 +67,8 @@ def list_running(session: Session, account_id: int) -> list[Running]:
         lasting = order.pricing in LASTING
         if now_is == "ended" and not (lasting and is_newest):
             continue
-        may_renew = lasting and is_newest and now_is != "running" and order.offer.removed_at is None
+        is_sold = order.offer.removed_at is None and order.merchant not in closed
+        may_renew = lasting and is_newest and now_is != "running" and is_sold
         found.append(Running(order, now_is, may_renew))
     return sorted(found, key=lambda each: (each.standing == "ended", each.order.ends_at is None, _end(each.order)))
 

@@ -55,9 +55,11 @@ def offer(slug: str) -> ResponseReturnValue:
     if order:
         return redirect(url_for("checkout.purchase", number=order.number))
     if known and known.offer_id == panel.offer.id:
-        panel.quote, panel.typed = known, dict(known.inputs)
+        panel.typed = dict(known.inputs)
+        # Of whoever sells nothing now no price is shown that cannot be confirmed.
+        panel.quote = None if panel.refusal else known
     panel.pack_refused = request.args.get("why") == "pack_refused"
-    if request.args.get("why") in {"request_words", "request_needless", "pack_used_up"}:
+    if not panel.refusal and request.args.get("why") in {"request_words", "request_needless", "pack_used_up"}:
         panel.refusal = Reason(request.args["why"])
     return _show_panel(panel, part="part" in request.args)
 
@@ -124,9 +126,10 @@ def confirm() -> ResponseReturnValue:
 @checkout.get("/purchases")
 def purchases() -> ResponseReturnValue:
     """Every order of this employee."""
-    with installation().database.reading() as session:
+    house = installation()
+    with house.database.reading() as session:
         own = orders.list_own(session, account().id)
-        lasting = running.list_running(session, account().id)
+        lasting = running.list_running(session, account().id, house.merchants.closed(session))
         unused = packs.of_account(session, account().id)
         titles, paying = packs.titles(session, unused), packs.paying(session, unused)
         units = packs.units_of(session, [order.number for order in own])

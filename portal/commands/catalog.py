@@ -100,10 +100,11 @@ def reading_progress() -> Iterator[Progress]:
 @json_option
 def list_offers(as_json: bool) -> None:
     with opened() as installation, installation.database.reading() as session:
+        closed = installation.merchants.closed(session)
         rows = [
             {"offer": row.slug, "merchant": row.merchant_name, "title": in_language(row.title, terminal_language()),
              "gross_cents": row.gross_cents, "category": row.category, "scope": f"offer:{row.merchant}/{row.offer}"}
-            for row in offers.on_sale(session)
+            for row in offers.on_sale(session) if row.merchant not in closed
         ]  # fmt: skip
     print_rows(rows, as_json=as_json, empty=say("Nothing is on sale; run “portal catalog sync”."))
 

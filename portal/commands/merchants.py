@@ -14,7 +14,6 @@ from portal.admin import merchant_sheet
 from portal.admin.merchant_sheet import Sheet
 from portal.catalog import connecting, site
 from portal.catalog.following import Draft
-from portal.catalog.synchronisation import synchronise
 from portal.commands.catalog import reading_progress
 from portal.commands.context import in_words, json_option, opened, print_rows
 from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
@@ -102,11 +101,10 @@ def connect(connector: str, key: str, base_url: str, manifest: Path | None) -> N
         with _in_words(installation), from_terminal():
             connecting.connect(installation.database, installation.merchants, ACTOR, draft)
         with reading_progress() as progress:
-            done = synchronise(installation.database, installation.merchants, draft.key, progress)
-    listed = sum(item.listed for item in done)
-    click.echo(say("%(key)s is connected and sells %(listed)s offers.", key=draft.key, listed=listed))
-    if any(item.problem for item in done):
-        stop(say("Its list could not be read to its end: %(problem)s", problem=done[0].problem), FOUND_WRONG)
+            done = installation.lists.now(draft.key, progress)
+    click.echo(say("%(key)s is connected and sells %(listed)s offers.", key=draft.key, listed=done.listed))
+    if done.problem:
+        stop(say("Its list could not be read to its end: %(problem)s", problem=done.problem), FOUND_WRONG)
 
 
 @merchants.command(

@@ -14,8 +14,10 @@ from demo.acp_shop import AcpShop
 from demo.companies import COMPANIES
 from portal.audit import AuditEntry
 from portal.catalog import connecting
+from portal.catalog.consent import MerchantAgreement
 from portal.catalog.site import MerchantRow
 from tests.admin.sites import SECRETS, Site, at, make_site, secret_fields, work_off
+from tests.connectors.apart_world import HOSTILE, install
 
 SIREN = next(siren for siren in COMPANIES if not siren.endswith("7"))
 
@@ -229,3 +231,30 @@ def test_those_of_portal_toml_are_not_changed_here(admin, site):
     admin.post("/admin/merchants/registre", step="disconnect")
     assert admin.status == 409
     assert "registre" in site.houses[0].merchants.loaded
+
+
+def test_a_list_read_on_the_screen_is_held_against_what_was_agreed(admin, site):
+    connect(admin, site)
+    house = site.houses[0]
+    with house.database.transaction() as session:
+        agreement = session.get_one(MerchantAgreement, "coface")
+        agreement.agreed = {**agreement.agreed, "hosts": ["elsewhere.example"]}
+    admin.post("/admin/merchants/coface/read")
+
+    assert "en attente de votre accord" in admin.text
+    assert "en vente" not in admin.text
+    assert "/admin/merchants/changes" in admin.page.split("<h1>")[1]
+    admin.get("/admin/merchants")
+    assert "en attente de votre accord" in admin.text
+    assert len(admin.get("/admin/merchants/changes") and re.findall("elsewhere.example", admin.text)) == 1
+
+
+def test_code_of_others_is_refused_in_words_that_say_what_to_do(admin, site, tmp_path, monkeypatch):
+    install(tmp_path / "others", HOSTILE, "hostile", "acme_hostile", monkeypatch)
+    admin.get("/admin/merchants")
+    assert "du code qui n'est pas livré avec Guichet" in admin.text
+    assert 'trust = "own_process"' in admin.text
+    admin.post("/admin/merchants/connect/hostile", key="hostile", base_url="")
+
+    assert (admin.status, 'trust = "own_process"' in admin.text) == (422, True)
+    assert row(site, "hostile") is None

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import gc
 import threading
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from connectors.contract import Problem
-from portal.catalog import connecting, runs, site
+from portal.catalog import connecting, consent, facets, offers, runs, site
+from portal.catalog.consent import MerchantAgreement
 from portal.catalog.following import Draft
+from portal.catalog.lists import ON_HOLD
+from portal.catalog.offers import OfferRow
 from portal.catalog.runs import Superseded
+from portal.catalog.search import OfferWord
 from portal.catalog.site import MerchantRow
+from portal.catalog.synchronisation import synchronise
 from portal.refusals import Refused
+from portal.rights.scopes import Scope
 from portal.settings import MerchantSection
 from tests.admin.sites import SECRETS, make_site
 
@@ -167,3 +174,50 @@ def test_a_name_under_which_another_merchant_once_sold_is_refused_also_when_only
         "merchant_key_other",
         "Registre Démo SAS",
     )
+
+
+def on_sale_of_coface(house):
+    with house.database.reading() as session:
+        shown = {row.offer for row in offers.on_sale(session, Scope("merchant", "coface"))}
+        assert facets.on_sale(session, "coface") == len(shown)
+        return shown
+
+
+def test_who_is_connected_is_agreed_whoever_sold_under_that_name_before(house, draft):
+    connect(house, draft)
+    assert synchronise(house.database, house.merchants, "coface")[0].problem == ""
+    sold = on_sale_of_coface(house)
+    assert not consent.notice(house.database, "coface", house.merchants.merchant("coface"))
+    with house.database.transaction() as session:
+        row = session.get_one(MerchantAgreement, "coface")
+        row.agreed = {**row.agreed, "hosts": ["elsewhere.example"]}
+    assert consent.notice(house.database, "coface", house.merchants.merchant("coface"))
+    with house.database.transaction() as session:
+        site.disconnect(session, "test", "coface")
+        assert offers.find(session, "coface-avis") is None
+        assert session.scalars(select(OfferRow.id).where(OfferRow.held_at.is_not(None))).all() == []
+    connect(house, draft)
+
+    assert on_sale_of_coface(house) == set()
+    assert not consent.notice(house.database, "coface", house.merchants.merchant("coface"))
+    assert synchronise(house.database, house.merchants, "coface")[0].problem == ""
+    assert on_sale_of_coface(house) == sold
+    with house.database.reading() as session:
+        words = session.scalars(select(OfferWord.offer_id).join(OfferRow).where(OfferRow.merchant == "coface")).all()
+    assert len(set(words)) == len(sold)
+
+
+def test_an_address_that_an_administrator_has_changed_himself_is_agreed(house, draft):
+    connect(house, draft)
+    assert house.lists.now("coface", lambda _key, _read: None).problem == ""
+    moved = replace(draft, base_url=draft.base_url.replace("127.0.0.1", "localhost"))
+    connecting.change(house.database, house.merchants, "test", moved)
+
+    assert house.lists.now("coface", lambda _key, _read: None).problem == ""
+    assert on_sale_of_coface(house)
+    with house.database.transaction() as session:
+        row = session.get_one(MerchantAgreement, "coface")
+        row.agreed = {**row.agreed, "name": "Another"}
+    assert house.lists.now("coface", lambda _key, _read: None).problem == ON_HOLD
+    connecting.change(house.database, house.merchants, "test", draft)
+    assert house.lists.now("coface", lambda _key, _read: None).problem == ON_HOLD

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -11,11 +12,13 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select, update
 
-from connectors.contract import AuthFailed, ContractBroken, Rejected
+from connectors.contract import AuthFailed, ContractBroken, NotDone, Rejected
+from connectors.waiting import Full
 from demo import shops
 from portal import clock
 from portal.billing import charges, refunding, refunds
 from portal.billing.charges import Charge
+from portal.catalog.offers import OfferRow
 from portal.checkout import packs
 from portal.checkout.books import compare
 from portal.checkout.orders import Order
@@ -51,6 +54,17 @@ def test_a_pack_is_bought_in_two_clicks_and_shown_with_its_key(pack, buyer, comp
     assert "QD-" in buyer.text
     assert "10 crédits restants" in buyer.text
     assert [charge.amount_cents for charge in company.operator.book.charges()] == [720]
+    assert_books_agree(installation)
+
+
+def test_a_list_that_changes_between_the_clicks_changes_no_pack(buyer, installation, work):
+    token = buyer.ask_price("quidonc-pack10")
+    with installation.database.transaction() as session:
+        session.execute(update(OfferRow).where(OfferRow.slug == "quidonc-pack10").values(units=0))
+    buyer.confirm(token)
+    work()
+
+    assert counters(installation) == (10, 0, 0)
     assert_books_agree(installation)
 
 
@@ -233,6 +247,44 @@ def test_a_pack_that_is_refused_without_a_word_leaves_the_price(refusal, pack, b
 
     assert "Le marchand n'a pas accepté votre pack." in buyer.text
     assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
+
+
+def test_a_merchant_that_is_busy_has_not_refused_the_pack(pack, buyer, installation, monkeypatch):
+    connector = installation.merchants.loaded["quidonc"].connector
+    quote = connector.quote
+
+    def busy_once(offer_id, inputs, buyer):
+        if buyer.licence:
+            raise Full("it keeps others waiting at this moment")
+        return quote(offer_id, inputs, buyer)
+
+    monkeypatch.setattr(connector, "quote", busy_once)
+    buyer.post("/offers/quidonc-inverse/quote", phone=PHONE, ask="1")
+
+    assert "pas accepté votre pack" not in buyer.text
+    assert 'name="token"' not in buyer.page
+
+
+def test_another_price_in_credits_is_said_in_credits(pack, buyer, installation, work, monkeypatch):
+    connector = installation.merchants.loaded["quidonc"].connector
+    fulfil = connector.fulfil
+
+    def dearer(quote, *asked):
+        if quote.units == 1:
+            return NotDone("price_changed", new_quote=replace(quote, ref=f"{quote.ref}-2", units=2))
+        return fulfil(replace(quote, ref=quote.ref.removesuffix("-2"), units=1), *asked)
+
+    monkeypatch.setattr(connector, "fulfil", dearer)
+    number = buyer.confirm(buyer.ask_price("quidonc-inverse", phone=PHONE))
+    buyer.get(f"/purchases/{number}")
+
+    assert "Nouveau prix : 2 crédits" in re.sub(r"<[^>]+>|\s+", " ", buyer.text).replace("  ", " ")
+    assert "Confirmer : 2 crédits" in buyer.text
+    assert "0,00" not in buyer.text
+    buyer.confirm(re.search(r'name="token" value="([^"]+)"', buyer.page)[1])
+    work()
+    assert counters(installation) == (10, 0, 2)
+    assert_books_agree(installation)
 
 
 def test_a_pack_whose_units_are_not_counted_does_not_pay(pack, buyer, installation, monkeypatch):

@@ -14,6 +14,7 @@ from connectors.contract import Access, ContractBroken, Document, Done, Licence,
 from demo.companies import COMPANIES
 from portal import clock
 from portal.billing.charges import Charge
+from portal.catalog import site
 from portal.catalog.offers import find
 from portal.checkout import disputes, orders, terms
 from portal.checkout.books import compare
@@ -154,6 +155,20 @@ def test_nothing_is_ever_charged_again_however_much_time_passes(buyer, company, 
     assert verify(installation.database, installation.storage) == []
 
 
+def of_coface(installation, what):
+    with installation.database.transaction() as session:
+        what(session, "test", "coface")
+
+
+def test_a_price_of_a_merchant_who_is_paused_since_cannot_be_confirmed_any_more(buyer, installation):
+    token = buyer.ask_price("coface-veille-30j", siren=SIREN)
+    of_coface(installation, site.pause)
+    for why in ("", "&why=pack_used_up"):
+        buyer.get(f"/offers/coface-veille-30j?quote={token}{why}")
+        assert "un administrateur l’a suspendu" in buyer.text
+        assert "Confirmer" not in buyer.text
+
+
 def test_what_has_ended_cannot_be_entered_and_is_renewed_by_a_purchase_of_its_own(
     buyer, company, installation, work, at
 ):
@@ -166,6 +181,10 @@ def test_what_has_ended_cannot_be_entered_and_is_renewed_by_a_purchase_of_its_ow
     at(NOON + timedelta(days=25))
     buyer.get("/purchases")
     assert ("Entrer" in plain(buyer), "Renouveler" in plain(buyer)) == (True, True)
+    of_coface(installation, site.pause)
+    buyer.get("/purchases")
+    assert ("Entrer" in plain(buyer), "Renouveler" in plain(buyer)) == (True, False)
+    of_coface(installation, site.resume)
 
     at(NOON + timedelta(days=30, minutes=1))
     for page in ("/purchases", f"/purchases/{number}"):

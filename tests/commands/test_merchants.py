@@ -45,6 +45,7 @@ def test_paused_and_resumed_at_once_where_the_portal_runs(furnished, buyer, inst
     assert furnished.run("merchants", "pause", "registre").output == "registre sells nothing any more.\n"
     assert buyer.ask_price("registre-kbis", siren=SIREN) == ""
     assert row(furnished, "registre")["state"] == "paused"
+    assert "registre-kbis" not in {each["offer"] for each in furnished.json("catalog", "list")}
     again = furnished.run("merchants", "pause", "registre")
     assert (again.exit_code, again.stderr != "") == (2, True)
     assert furnished.run("merchants", "resume", "registre").exit_code == 0

@@ -48,10 +48,12 @@ def upgrade() -> None:
     with op.batch_alter_table('quotes') as batch_op:
         batch_op.add_column(sa.Column('units', sa.Integer(), nullable=False, server_default='0'))
         batch_op.add_column(sa.Column('pack_id', sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column('pack_units', sa.Integer(), nullable=False, server_default='0'))
 
 
 def downgrade() -> None:
     with op.batch_alter_table('quotes') as batch_op:
+        batch_op.drop_column('pack_units')
         batch_op.drop_column('pack_id')
         batch_op.drop_column('units')
     for table in ('pack_uses', 'packs'):
