@@ -37,7 +37,13 @@ def line(terminal, code: int = 0) -> dict[str, str]:
 
 
 def test_it_is_listed_checked_and_synchronised(selling):
-    assert line(selling) == {"connector": "acp", "used_as": "normes", "tier": "", "wrong": ""}
+    assert line(selling) == {
+        "connector": "acp",
+        "used_as": "normes",
+        "tier": "",
+        "code": "none: data only",
+        "wrong": "",
+    }
     assert "Normes Démo SAS" in selling.run("check").output
     assert "normes: 5 offers, 0 withdrawn, 2 refused" in selling.run("catalog", "sync", "normes").output
 
