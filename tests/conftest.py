@@ -58,6 +58,7 @@ NEEDS = {
     "samba-ad-dc": ("real/test_samba.py",),
     "samba-ad-provision": ("real/test_samba.py",),
     "samba-dsdb-modules": ("real/test_samba.py",),
+    "linux-libc-dev": ("connectors/test_apart_call_numbers.py",),
 }
 
 
