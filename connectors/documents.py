@@ -20,6 +20,7 @@ from connectors.pdf import look
 
 OFFICE = "application/vnd.openxmlformats-officedocument."
 DOCX, XLSX = f"{OFFICE}wordprocessingml.document", f"{OFFICE}spreadsheetml.sheet"
+PPTX = f"{OFFICE}presentationml.presentation"
 EPUB = "application/epub+zip"
 PROGRAMS = re.compile(
     r"(?i)\.(exe|com|scr|bat|cmd|ps1|msi|msix|dll|sys|vbs|vbe|js|jse|wsf|wsh|hta|lnk|url|jar|apk|app|dmg|pkg|deb|rpm|sh|"
@@ -27,6 +28,8 @@ PROGRAMS = re.compile(
 )
 BEGINNINGS = (b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"#!", b"\xd0\xcf\x11\xe0")
 """Programs of Windows, Linux, Java and macOS, scripts, and the old Office files that hold macros."""
+CONTENTS = "[Content_Types].xml"
+PROGRAM_PARTS = ("vbaproject", "/macrosheets/", "/activex/")
 MARKUP = re.compile(rb"(?i)<(!doctype\s+html|html|head|body|script|svg|meta)\b")
 MOST_ENTRIES, MOST_UNPACKED = 20_000, 2_000_000_000
 SMALL = 1_000_000
@@ -35,6 +38,14 @@ TAIL = 4096
 UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """In a file's name: what leads elsewhere, or makes it read as another."""
 LONGEST_NAME = 120
+
+
+class Harmful(ContractBroken):
+    """It would run something on its reader's machine, or write where nobody asked it to."""
+
+
+class Damaged(ContractBroken):
+    """It is cut short, or made so that nobody can read it whole."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +60,13 @@ def check(media_type: str, file: BinaryIO) -> tuple[str, ...]:
     """Look at a document; what in it would act by itself, by name (`javascript`, …), empty for almost all.
 
     Raises:
-        ContractBroken: it is not what it is called, is cut short, or would run something on its reader's machine.
+        Harmful: it would run something on its reader's machine.
+        Damaged: it is empty, cut short, or swells.
+        ContractBroken: it is not what it is called, or of a kind that is not accepted.
     """
     file.seek(0, 2)
     if not file.tell():
-        raise ContractBroken("the document is empty")
+        raise Damaged("the document is empty")
     file.seek(0)
     try:
         return kind_of(media_type).check(file)
@@ -61,7 +74,7 @@ def check(media_type: str, file: BinaryIO) -> tuple[str, ...]:
         raise
     except Exception as error:
         # Made by somebody else, perhaps for this very reader: whatever it trips over is no document.
-        raise ContractBroken(f"the document is cut short or damaged: {type(error).__name__}: {error}"[:200]) from error
+        raise Damaged(f"the document is cut short or damaged: {type(error).__name__}: {error}"[:200]) from error
 
 
 def kind_of(media_type: str) -> Kind:
@@ -97,7 +110,7 @@ def _ends(file: BinaryIO, mark: bytes, within: int = TAIL) -> None:
     tail = file.read()
     file.seek(0)
     if mark not in tail:
-        raise ContractBroken("the document is cut short: its end is missing")
+        raise Damaged("the document is cut short: its end is missing")
 
 
 def _pdf(file: BinaryIO) -> tuple[str, ...]:
@@ -110,7 +123,7 @@ def _pdf(file: BinaryIO) -> tuple[str, ...]:
     except io.UnsupportedOperation:
         found = look(file.read())
     if "launch" in found:
-        raise ContractBroken("the PDF would start a program on its reader's machine (/Launch)")
+        raise Harmful("the PDF would start a program on its reader's machine (/Launch)")
     return found
 
 
@@ -128,16 +141,29 @@ def _tiff(file: BinaryIO) -> tuple[str, ...]:
     return ()
 
 
-def _archive(file: BinaryIO, needed: tuple[str, ...] = ()) -> tuple[str, ...]:
-    _begins(file, b"PK\x03\x04", b"PK\x05\x06" if not needed else b"PK\x03\x04")
+def _archive(file: BinaryIO) -> tuple[str, ...]:
+    _begins(file, b"PK\x03\x04", b"PK\x05\x06")
     with _opened(file) as archive:
-        names = archive.namelist()
-        _require_harmless(names, sum(entry.file_size for entry in archive.infolist()))
-        if missing := [name for name in needed if name not in names]:
-            raise ContractBroken(f"it is not what it is called: it holds no {missing[0]}")
-        if needed:
-            _require_no_macros(archive, names)
+        _require_harmless(archive.namelist(), sum(entry.file_size for entry in archive.infolist()))
     return ()
+
+
+def _office(part: str, main: bytes) -> Callable[[BinaryIO], tuple[str, ...]]:
+    """An Office Open XML package (ECMA-376, part 2): its main part, what its table of contents says of it, and no program."""
+
+    def look_at(file: BinaryIO) -> tuple[str, ...]:
+        _begins(file, b"PK\x03\x04")
+        with _opened(file) as archive:
+            names = archive.namelist()
+            _require_harmless(names, sum(entry.file_size for entry in archive.infolist()))
+            if missing := [name for name in (CONTENTS, part) if name not in names]:
+                raise ContractBroken(f"it is not what it is called: it holds no {missing[0]}")
+            _require_no_macros(archive, names)
+            if main not in _plain(archive, CONTENTS):
+                raise ContractBroken(f"it is not what it is called: its {part} is something else")
+        return ()
+
+    return look_at
 
 
 def _opened(file: BinaryIO) -> zipfile.ZipFile:
@@ -146,49 +172,41 @@ def _opened(file: BinaryIO) -> zipfile.ZipFile:
     file.seek(max(0, file.tell() - LONGEST_END))
     _before, mark, end = file.read().rpartition(b"PK\x05\x06")
     if not mark or len(end) < 18:
-        raise ContractBroken("the archive is cut short: its end is missing")
+        raise Damaged("the archive is cut short: its end is missing")
     if int.from_bytes(end[8:12], "little") > LONGEST_INDEX:
-        raise ContractBroken("the archive swells: its list of files is too long")
+        raise Damaged("the archive swells: its list of files is too long")
     file.seek(0)
     return zipfile.ZipFile(file)
 
 
 def _require_harmless(names: list[str], unpacked: int) -> None:
     if len(names) > MOST_ENTRIES or unpacked > MOST_UNPACKED:
-        raise ContractBroken(f"the archive swells: {len(names)} files, {unpacked} bytes")
+        raise Damaged(f"the archive swells: {len(names)} files, {unpacked} bytes")
     for name in names:
         if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or re.match(r"[A-Za-z]:", name):
-            raise ContractBroken(f"the archive would write outside its folder: {name!r}"[:200])
+            raise Harmful(f"the archive would write outside its folder: {name!r}"[:200])
         if PROGRAMS.search(name):
-            raise ContractBroken(f"there is a program in it: {name!r}"[:200])
+            raise Harmful(f"there is a program in it: {name!r}"[:200])
 
 
 def _require_no_macros(archive: zipfile.ZipFile, names: list[str]) -> None:
     lower = [name.lower() for name in names]
-    if found := next((name for name in lower if "vbaproject" in name or "/macrosheets/" in name), ""):
-        raise ContractBroken(f"there is a macro in it: {found}"[:200])
+    if found := next((name for name in lower if any(each in name for each in PROGRAM_PARTS)), ""):
+        raise Harmful(f"there is a macro in it: {found}"[:200])
     for name in names:
-        said = _small(archive, name) if name == "[Content_Types].xml" or name.endswith("settings.xml.rels") else b""
-        # Also when it is written in two bytes a letter.
-        said = said.replace(b"\0", b"")
+        said = _plain(archive, name) if name == CONTENTS or name.endswith("settings.xml.rels") else b""
         if b"macroenabled" in said.lower() or (b"attachedTemplate" in said and b'TargetMode="External"' in said):
-            raise ContractBroken(f"there is a macro in it, or it fetches one: {name}"[:200])
+            raise Harmful(f"there is a macro in it, or it fetches one: {name}"[:200])
 
 
-def _small(archive: zipfile.ZipFile, name: str) -> bytes:
+def _plain(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A short XML part, one byte a letter."""
     with archive.open(name) as inner:
         content = inner.read(SMALL + 1)
     if len(content) > SMALL:
-        raise ContractBroken(f"what should be short is not: {name}"[:200])
-    return content
-
-
-def _docx(file: BinaryIO) -> tuple[str, ...]:
-    return _archive(file, ("[Content_Types].xml", "word/document.xml"))
-
-
-def _xlsx(file: BinaryIO) -> tuple[str, ...]:
-    return _archive(file, ("[Content_Types].xml", "xl/workbook.xml"))
+        raise Damaged(f"what should be short is not: {name}"[:200])
+    # Also when it is written in two bytes a letter.
+    return content.replace(b"\0", b"")
 
 
 def _epub(file: BinaryIO) -> tuple[str, ...]:
@@ -256,8 +274,9 @@ def _decoded(file: BinaryIO) -> Iterator[str]:
 
 KINDS = {
     "application/pdf": Kind(".pdf", _pdf),
-    DOCX: Kind(".docx", _docx),
-    XLSX: Kind(".xlsx", _xlsx),
+    DOCX: Kind(".docx", _office("word/document.xml", b"wordprocessingml.document.main+xml")),
+    XLSX: Kind(".xlsx", _office("xl/workbook.xml", b"spreadsheetml.sheet.main+xml")),
+    PPTX: Kind(".pptx", _office("ppt/presentation.xml", b"presentationml.presentation.main+xml")),
     EPUB: Kind(".epub", _epub),
     "application/zip": Kind(".zip", _archive),
     "image/png": Kind(".png", _picture(b"\x89PNG\r\n\x1a\n", b"IEND")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 
-from connectors.files import DOCX
+from connectors.documents import DOCX
 from demo import documents
 
 CONTRACT = documents.docx("Contrat de prestation", ["Entre Acme SA et Dupont SA, il est convenu ce qui suit."])
@@ -39,7 +39,7 @@ BAD = {
     "facture.exe": (PROGRAM, "Ce genre de fichier n’est pas accepté ici"),
     "facture.docx": (PROGRAM, "n’est pas ce que dit son nom"),
     "lettre.docx": (PDF, "n’est pas ce que dit son nom"),
-    "archive.docx": (b"PK\x03\x04" + b"\0" * 50, "n’est pas ce que dit son nom"),
+    "archive.docx": (b"PK\x03\x04" + b"\0" * 50, "ne peut pas être lu"),
     "tableur.docx": (package(types=(b"wordprocessingml.document.main", b"spreadsheetml.sheet.main")), "n’est pas ce que dit son nom"),
     "macros.docx": (package(add="word/vbaProject.bin"), "contient des macros"),
     "modele.docx": (package(types=(DOCX.encode() + b".main+xml", b"application/vnd.ms-word.document.macroEnabled.main+xml")), "contient des macros"),

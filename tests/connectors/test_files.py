@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+import zipfile
 import zlib
 
 import pytest
@@ -13,7 +14,8 @@ from flask import Flask, jsonify, request
 from connectors.attachments import Attachment, attached
 from connectors.contract import ContractBroken, UnknownOutcome
 from connectors.declared.manifest import DeclaredManifest
-from connectors.files import DOCX, JPEG, PDF, PNG, TEXT, NotThis, kind_of, safe_name
+from connectors.documents import DOCX, OFFICE, PPTX, XLSX
+from connectors.files import JPEG, PDF, PNG, TEXT, NotThis, kind_of, safe_name
 from connectors.http import GuardedClient, Timeouts
 from connectors.kit.uploads import StoryUploads
 from connectors.merchants.deepl.counting import Uncountable, most_billed
@@ -25,11 +27,37 @@ from tests.checkout.files import PDF as LETTER
 from tests.connectors.declared_shop import MANIFEST
 
 ZEROS = b"\0" * 3_000_000
+SEALED = b"8 0 obj << /Type /ObjStm /N 1 /First 4 /Length 3 >>\nstream\n\x8f\x02\x11\nendstream endobj\ntrailer << /Encrypt 5 0 R >>\n%%EOF\n"
+SCRIPT = zlib.compress(b"9 0 << /S /JavaScript /JS (app.alert) >>")
+HIDDEN = (
+    b"8 0 obj << /Type /ObjStm /N 1 /First 4 /Filter /FlateDecode >>\nstream\n"
+    + SCRIPT
+    + b"\nendstream endobj\n%%EOF\n"
+)
+
+
+def office(part: str, main: str) -> bytes:
+    """The least of an Office Open XML package."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as into:
+        into.writestr(
+            "[Content_Types].xml",
+            f'<Types><Override PartName="/{part}" ContentType="{OFFICE}{main}.main+xml"/></Types>',
+        )
+        into.writestr(part, "<x/>")
+    return made.getvalue()
+
+
+WORKBOOK, SLIDES = (
+    office("xl/workbook.xml", "spreadsheetml.sheet"),
+    office("ppt/presentation.xml", "presentationml.presentation"),
+)
 
 
 @pytest.mark.parametrize(("body", "name", "media_type"), [
     (CONTRACT, "Contrat.DOCX", DOCX), (LETTER, "lettre.pdf", PDF), (NOTES, "notes.txt", TEXT), (b"\xef\xbb\xbfabc", "a.txt", TEXT),
-    (b"\x89PNG\r\n\x1a\n....", "a.png", PNG), (b"\xff\xd8\xff\xe0....", "a.jpeg", JPEG),
+    (b"\x89PNG\r\n\x1a\n....IEND\xaeB`\x82", "a.png", PNG), (b"\xff\xd8\xff\xe0....\xff\xd9", "a.jpeg", JPEG),
+    (WORKBOOK, "prix.xlsx", XLSX), (SLIDES, "comite.pptx", PPTX), (documents.pdf("Scellé", ["Sous mot de passe."]) + SEALED, "a.pdf", PDF),
 ])  # fmt: skip
 def test_what_is_taken(body, name, media_type):
     assert kind_of(io.BytesIO(body), name).media_type == media_type
@@ -41,10 +69,16 @@ def test_what_is_not(name):
         kind_of(io.BytesIO(BAD[name][0]), name)
 
 
-def test_a_script_across_two_pieces_is_seen():
-    body = LETTER + b" " * (65_536 - len(LETTER) - 5) + b"/JavaScript (x)"
-    with pytest.raises(NotThis, match="macros"):
-        kind_of(io.BytesIO(body), "a.pdf")
+@pytest.mark.parametrize(("body", "name", "code"), [
+    (LETTER + b"1 0 obj << /S /J#61vaScript /JS (x) >> endobj %%EOF", "a.pdf", "macros"), (LETTER + HIDDEN, "a.pdf", "macros"),
+    (LETTER + b"1 0 obj << /S /L#61unch /F (calc.exe) >> endobj %%EOF", "a.pdf", "macros"),
+    (package(add="word/activeX/activeX1.bin"), "a.docx", "macros"), (package(add="../../boot.ini"), "a.docx", "macros"),
+    (LETTER[: len(LETTER) // 2], "a.pdf", "unreadable"), (CONTRACT[:-400], "a.docx", "unreadable"),
+    (b"\x89PNG\r\n\x1a\n....", "a.png", "unreadable"), (office("word/document.xml", "spreadsheetml.sheet"), "a.docx", "mismatch"),
+])  # fmt: skip
+def test_what_a_delivery_must_not_be_a_given_file_must_not_be_either(body, name, code):
+    with pytest.raises(NotThis, match=code):
+        kind_of(io.BytesIO(body), name)
 
 
 def test_a_package_that_cannot_be_unpacked_is_refused():

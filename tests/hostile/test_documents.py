@@ -101,6 +101,8 @@ REFUSED = {
     "Word that fetches a macro": (word("word/_rels/settings.xml.rels", REMOTE), DOCX, "macro"),
     "Excel with an old macro": (archive(**{"[Content_Types].xml": b"", "xl/workbook.xml": b"", "xl/macrosheets/s.xml": b""}), XLSX, "macro"),
     "Word that is a mere archive": (archive(**{"a.txt": b"a"}), DOCX, "no \\[Content_Types"),
+    "Word that says it is a workbook": (word(**{"[Content_Types].xml": b"<T a='spreadsheetml.sheet.main+xml'/>"}), DOCX, "something else"),
+    "Word with a control that runs": (word("word/activeX/activeX1.bin", b"x"), DOCX, "macro"),
     "Word cut short": (WORD[:-400], DOCX, "cut short"),
     "Word that is a PDF": (PDF, DOCX, "begin with"),
     "an archive with a program": (archive(**{"facture.pdf.exe": b"MZ"}), "application/zip", "program"),
@@ -123,7 +125,7 @@ REFUSED = {
 }  # fmt: skip
 KEPT = {
     "book": (book(), EPUB), "PDF": (PDF, "application/pdf"), "Word": (WORD, DOCX), "archive": (archive(**{"a/b.txt": b"x"}), "application/zip"),
-    "Excel": (archive(**{"[Content_Types].xml": b"", "xl/workbook.xml": b""}), XLSX),
+    "Excel": (archive(**{"[Content_Types].xml": b"<T a='spreadsheetml.sheet.main+xml'/>", "xl/workbook.xml": b""}), XLSX),
     "PNG": (b"\x89PNG\r\n\x1a\n....IEND\xaeB`\x82", "image/png"), "JPEG": (b"\xff\xd8\xff\xe0...\xff\xd9", "image/jpeg"),
     "TIFF": (b"II*\x00....", "image/tiff"), "text": ("Élan\n".encode(), "text/plain"),
     "text of Windows": ("Élan\n".encode("cp1252"), "text/plain"), "JSON": (b' {"a": 1}\n', "application/json"),

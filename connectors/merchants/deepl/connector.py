@@ -44,7 +44,8 @@ from connectors.contract import (
     Upload,
     Words,
 )
-from connectors.files import DOCX, KINDS, PDF, TEXT
+from connectors.documents import DOCX
+from connectors.files import KINDS, PDF, TEXT
 from connectors.http import Answer, Download
 from connectors.merchants.answers import problem, success, whole
 from connectors.merchants.deepl import texts

@@ -9,7 +9,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from connectors.files import DOCX, PDF, TEXT
+from connectors.documents import DOCX
+from connectors.files import PDF, TEXT
 
 MINIMUM = {DOCX: 50_000, PDF: 50_000, TEXT: 0}
 """Characters billed for any document of a kind (DeepL, "Translate documents"): https://developers.deepl.com/docs/api-reference/document."""
