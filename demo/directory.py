@@ -22,6 +22,7 @@ from demo.certificates import ServerCertificate
 from demo.directory_filters import matches, values
 from demo.directory_requests import SEARCH_REQUEST, Control, Malformed, Search, Test, operation_of, read_search
 from demo.directory_tree import BASE, Entry, Tree
+from demo.sockets import hold
 
 SUCCESS, PROTOCOL_ERROR, SIZE_LIMIT, UNAVAILABLE_CRITICAL, NO_SUCH_OBJECT = 0, 2, 4, 12, 32
 INVALID_CREDENTIALS, INSUFFICIENT_ACCESS, UNWILLING = 49, 50, 53
@@ -42,6 +43,7 @@ class DirectoryServer:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(certificate.cert_path, certificate.key_path)
         self._fault: str | None = None
+        self._held: socket.socket | None = None
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.StreamWriter] = set()
@@ -63,8 +65,10 @@ class DirectoryServer:
             raise ValueError(name)
         if name == "down":
             self._run(self._close())
+            self._held = self._held or hold(self.host, self.port)
         elif self._fault == "down":
             self._run(self._listen())
+            self._let_go()
         self._fault = name
 
     def start(self) -> None:
@@ -79,9 +83,15 @@ class DirectoryServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held:
+            self._held.close()
+        self._held = None
 
     def _run(self, work: Any) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, self.host, self.port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
 import threading
 from collections.abc import Coroutine
@@ -18,6 +19,7 @@ from weakref import WeakSet
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from demo.certificates import ServerCertificate
+from demo.sockets import hold
 
 FAULTS = (None, "down", "busy", "refuse", "sender", "cut_reply", "hang")
 
@@ -74,6 +76,7 @@ class MailboxServer:
             self._context.load_cert_chain(certificate.cert_path, certificate.key_path)
         self._letters: list[Letter] = []
         self._fault: str | None = None
+        self._held: socket.socket | None = None
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._conversations: WeakSet[SMTP] = WeakSet()
@@ -90,8 +93,10 @@ class MailboxServer:
             raise ValueError(name)
         if name == "down":
             self._run(self._close())
+            self._held = self._held or hold(self.host, self.port)
         elif self._fault == "down":
             self._run(self._listen())
+            self._let_go()
         self._fault = name
 
     def letters(self) -> list[Letter]:
@@ -109,6 +114,12 @@ class MailboxServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held:
+            self._held.close()
+        self._held = None
 
     # aiosmtpd calls these by their names.
 
@@ -163,7 +174,7 @@ class MailboxServer:
         return conversation
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _listen(self) -> None:
         context = self._context if self.implicit else None

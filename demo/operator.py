@@ -88,7 +88,7 @@ class OperatorServer:
         if name is not None and name not in FAULTS:
             raise ValueError(name)
         if (name == "down") != (self._fault == "down"):
-            self._server.stop() if name == "down" else self._server.start()
+            self._server.pause() if name == "down" else self._server.start()
         self._fault = name
 
     def fault_once(self, name: str) -> None:

@@ -35,17 +35,29 @@ class _Handler(WSGIRequestHandler):
         """Requests are of no interest on the terminal."""
 
 
+def hold(host: str, port: int) -> socket.socket:
+    """Keep a port on which nobody listens, as in an outage, from being given to somebody else.
+
+    Whoever calls is refused. A server that reuses addresses may listen again beside it; then it is to be closed.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind((host, port))
+    return held
+
+
 def _say_nothing(_kind: str, _message: str, *_args: Any) -> None:
     """Nor are answers that found their connection cut by ourselves."""
 
 
 class LoopbackServer:
-    """Serves an application in threads; `listening = False` refuses connections as a dead machine does."""
+    """Serves an application in threads; between `pause` and the next `start` it refuses connections as a dead machine does."""
 
     def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 0) -> None:
         self._app, self._host, self._wanted = app, host, port
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
+        self._held: socket.socket | None = None
         self._listen()
 
     @property
@@ -66,18 +78,30 @@ class LoopbackServer:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
+    def pause(self) -> None:
+        """Refuse connections until the next start; the port stays ours."""
+        self.stop()
+        self._held = hold(self._host, self._wanted)
+
     def stop(self) -> None:
-        """Refuse connections from now on."""
+        """End it; the port may be anybody's."""
         if self._server and self._thread:
             self._server.shutdown()
             self._thread.join()
             self._server.server_close()
         self._server = self._thread = None
+        self._let_go()
 
     def _listen(self) -> None:
         self._server = make_server(self._host, self._wanted, self._app, threaded=True, request_handler=_Handler)
         self._wanted = self._server.server_port
         self._server.log = _say_nothing  # type: ignore[method-assign]
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held:
+            self._held.close()
+        self._held = None
 
 
 def cut_connection() -> Response:

@@ -201,8 +201,17 @@ def work(installation: Installation):  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The portal's clock stands: no wait runs out because this machine is slow; `later` moves it on."""
+    at = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: at)
+
+
+@pytest.fixture
+def later(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     """Let time pass for the portal: `later(minutes=5)` adds to what has passed already."""
+    if "still" in request.fixturenames:
+        request.getfixturevalue("still")
     passed = timedelta()
     now = clock.now
 

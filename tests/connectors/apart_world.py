@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,17 +59,19 @@ class World:
     server: LoopbackServer
     seen: list[tuple[str, str]] = field(default_factory=list)
     made: list[ApartMerchant] = field(default_factory=list)
+    released: threading.Event = field(default_factory=threading.Event)
 
-    def connector(self, **patience: float) -> ApartMerchant:
-        """A connector with little patience."""
-        http = GuardedClient([self.server.url.partition("//")[2]], timeouts=Timeouts(1, 0.3, 2))
+    def connector(self, *, read_s: float = 20, **patience: float) -> ApartMerchant:
+        """A connector; what hangs, of its process or of its merchant, is to be waited for less."""
+        http = GuardedClient([self.server.url.partition("//")[2]], timeouts=Timeouts(20, read_s, 20))
         manifest = read_manifest(self.package / "connector.toml").model_dump(by_alias=True)
-        pool = Pool(Code("hostile", self.package, "acme_hostile"), Patience(**{"answer": 2.0, **patience}))
+        pool = Pool(Code("hostile", self.package, "acme_hostile"), Patience(**{"start": 120, "answer": 20, **patience}))
         self.made.append(ApartMerchant(Context("hostile", self.server.url, SECRETS, http, manifest), pool))
         return self.made[-1]
 
     def close(self) -> None:
         """End it all."""
+        self.released.set()
         for connector in self.made:
             connector.close()
             connector.context.http.close()
@@ -77,7 +79,7 @@ class World:
 
 
 def merchant_app(world: World) -> Flask:
-    """The merchant: it repeats what it is sent, takes orders, and answers late when it is told to."""
+    """The merchant: it repeats what it is sent, takes orders, and does not answer two of its paths while anybody waits."""
     app = Flask("hostile-merchant")
 
     @app.before_request
@@ -96,7 +98,7 @@ def merchant_app(world: World) -> Flask:
     @app.post("/slow")
     @app.post("/token")
     def slow() -> dict[str, str]:
-        time.sleep(0.8)
+        world.released.wait(60)
         return {}
 
     @app.get("/file")

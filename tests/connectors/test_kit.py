@@ -144,10 +144,10 @@ def test_each_break_is_found_and_named(ident, named, broken, tier, made):
 
 
 def test_a_check_ends_and_so_does_what_it_asks(made, monkeypatch):
-    monkeypatch.setattr(checks, "LONGEST_S", 0.5)
-    code("def check(self):\n    import time\n    time.sleep(3)")(made)
+    monkeypatch.setattr(checks, "LONGEST_S", 2.5)
+    code("def check(self):\n    import time\n    time.sleep(60)")(made)
     report = prove(made)
-    assert failed(report) == {"hosts.listed": "not ended after 0.5 s"}
+    assert failed(report) == {"hosts.listed": "not ended after 2.5 s"}
     assert report.results[-1].why["en"] == "an earlier check did not end"
     assert report.tier == ""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,22 +25,30 @@ def test_who_finds_all_seats_taken_for_long_is_told_at_once(monkeypatch):
         pass
 
 
-def test_who_hangs_is_waited_for_no_longer_than_the_patience_of_the_first():
-    seats, held = Seats(1), threading.Event()
-    with ExitStack() as stack:
-        stack.enter_context(seats.waiting())
-        begun = time.monotonic()
-        waits = [threading.Thread(target=lambda: held.set() if seats.take() else None) for _each in range(5)]
-        for thread in waits:
-            thread.start()
-        for thread in waits:
-            thread.join(5)
-        assert time.monotonic() - begun < 2 * waiting.PATIENCE_S, "they waited beside each other"
-        assert not held.is_set()
+def test_who_hangs_is_waited_for_no_longer_than_the_patience_of_the_first(monkeypatch):
+    now, waits = [0.0], []
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    seats, beside = Seats(1), threading.Barrier(5)
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        seats._changed.release()
+        # Nobody's patience ends before all five wait: beside each other, not one after the other.
+        beside.wait(60)
+        now[0] = waiting.PATIENCE_S
+        seats._changed.acquire()
+
+    monkeypatch.setattr(seats._changed, "wait", wait)
+    with seats.waiting(), ThreadPoolExecutor(5) as pool:
+        now[0] = 0.5
+        taken = [pool.submit(seats.take) for _each in range(5)]
+        assert [each.result() for each in taken] == [None] * 5
+    assert waits == [waiting.PATIENCE_S - 0.5] * 5
 
 
-def test_one_that_answers_quickly_serves_everybody_and_never_more_than_its_seats():
-    seats, lock = Seats(2), threading.Lock()
+def test_one_that_answers_quickly_serves_everybody_and_never_more_than_its_seats(monkeypatch):
+    monkeypatch.setattr(waiting, "PATIENCE_S", 120.0)
+    seats, lock, two = Seats(2), threading.Lock(), threading.Barrier(2)
     inside, most, served = [0], [0], [0]
 
     def ask():
@@ -47,7 +56,8 @@ def test_one_that_answers_quickly_serves_everybody_and_never_more_than_its_seats
             with lock:
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
-            time.sleep(0.02)
+            # Whoever is inside stays until another is: there is always room for two.
+            two.wait(60)
             with lock:
                 inside[0] -= 1
                 served[0] += 1
@@ -56,7 +66,7 @@ def test_one_that_answers_quickly_serves_everybody_and_never_more_than_its_seats
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert (served, most) == ([20], [2])
 
 

@@ -35,7 +35,8 @@ from tests.conftest import Visitor
 from tests.hostile.villain import KEY, SIREN, Villain
 
 CONFIGURATION = '\n[merchants.louche]\nconnector = "registre"\nbase_url = "{url}"\nsecrets = {{api_key = "{key}"}}\n'
-PATIENT, HURRIED = Timeouts(2, 5, 8), Timeouts(1, 0.3, 0.8)
+PATIENT, HURRIED = Timeouts(20, 30, 60), Timeouts(20, 1.0, 2.0)
+"""For who answers, however slow this machine is; for who does not."""
 
 
 class Canary:

@@ -23,6 +23,8 @@ from demo import documents
 from tests.hostile.conftest import HURRIED
 from tests.hostile.villain import CENTS, OTHER, PDF, SIREN, changed, raw, says
 
+LONG_S = 60
+"""What is made to take long would take hours where it succeeded."""
 LATE = ({"minutes": 5}, {"minutes": 70})
 WORD = documents.docx("Accord", ["Démonstration."])
 
@@ -253,7 +255,7 @@ def test_a_pdf_made_to_take_long_does_not(content):
     began = time.monotonic()
 
     assert set(look(content)) <= {"sealed"}
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < LONG_S
 
 
 def test_text_made_to_take_long_does_not(world):
@@ -261,7 +263,7 @@ def test_text_made_to_take_long_does_not(world):
 
     for content in (b"<!-- -->   " * 350, b"<!--" * 900, b" " * 4000 + b"<"):
         assert fetched(world, content, "text/plain").size
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < LONG_S
 
 
 # --- Names --------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -167,12 +166,10 @@ def paged(size, total, more=None):
 
 def test_an_endless_cursor_ends(world):
     world.villain.does("catalogue", paged(2, 10_000, more="2"))
-    began = time.monotonic()
-
     read = world.list_again()
 
     assert "never ends" in read.problem
-    assert (world.villain.asked["catalogue"] < 5, time.monotonic() - began < 5) == (True, True)
+    assert world.villain.asked["catalogue"] < 5
     assert "louche-kbis" in slugs(world)
 
 

@@ -23,7 +23,7 @@ from connectors.contract import ContractBroken, Document, Unavailable, UnknownOu
 from connectors.http import GuardedClient, Network, Timeouts
 from connectors.merchants.registry import ConnectorBroken, load_merchant
 from demo.certificates import Authority
-from tests.hostile.conftest import HURRIED
+from tests.hostile.conftest import HURRIED, PATIENT
 from tests.hostile.villain import CENTS, raw, sends_to
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
@@ -38,7 +38,7 @@ def without_end(name):
     if name == "gzip bomb":
         return raw([HEAD + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(BOMB), BOMB])
     start = HEAD + (b"content-length: 5000\r\n\r\n" if name == "slow drip" else b"x-slow: ")
-    return raw(itertools.chain([start], itertools.repeat(b"0", 400)), 0.02)
+    return raw(itertools.chain([start], itertools.repeat(b"0", 3000)), 0.02)
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -53,7 +53,8 @@ def test_an_answer_without_end_ends_in_time_and_in_memory(name, world):
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert "Rien n'a été acheté" in world.buyer.text
-    assert time.monotonic() - began < 5
+    # To the end, those that drip would take a minute.
+    assert time.monotonic() - began < 40
     # The answer may have 20 MB; what swells to 100 MB is never all here.
     assert peak < 60_000_000
     assert world.orders() == 0
@@ -183,7 +184,7 @@ LEADS = [
 def test_a_public_name_that_leads_inside_is_not_contacted(lead, secure, monkeypatch):
     port, ca_file, heard = secure
     resolving(monkeypatch, [lead])
-    client = GuardedClient([f"shop.example:{port}"], Network(ca_file=ca_file), HURRIED)
+    client = GuardedClient([f"shop.example:{port}"], Network(ca_file=ca_file), PATIENT)
 
     with pytest.raises(Unavailable, match="not contacted"):
         client.request("POST", f"https://shop.example:{port}/", headers={"X-Api-Key": "secret"})
@@ -195,7 +196,7 @@ def test_one_good_address_among_bad_ones_makes_a_name_no_better(secure, monkeypa
     resolving(monkeypatch, ["93.184.216.34", "127.0.0.1"])
 
     with pytest.raises(Unavailable, match="not contacted"):
-        GuardedClient([f"shop.example:{port}"], Network(ca_file=ca_file), HURRIED).request(
+        GuardedClient([f"shop.example:{port}"], Network(ca_file=ca_file), PATIENT).request(
             "GET", f"https://shop.example:{port}/"
         )
     assert heard == []
@@ -211,7 +212,7 @@ def test_dns_that_changes_between_the_check_and_the_connection_changes_nothing(s
         raise httpcore2.ConnectError("not from here")
 
     monkeypatch.setattr(httpcore2.SyncBackend, "connect_tcp", dial)
-    client = GuardedClient([f"shop.example:{port}"], Network(ca_file=ca_file), HURRIED)
+    client = GuardedClient([f"shop.example:{port}"], Network(ca_file=ca_file), PATIENT)
 
     with pytest.raises(Unavailable, match="not from here"):
         client.request("GET", f"https://shop.example:{port}/")
@@ -239,7 +240,7 @@ def test_a_name_within_the_company_is_contacted_once_an_administrator_has_named_
 @pytest.mark.parametrize("lead", ["169.254.169.254", "fe80::1", "224.0.0.1", "fd00:ec2::254"])
 def test_what_is_no_merchants_address_is_not_contacted_whoever_names_it(lead, monkeypatch):
     resolving(monkeypatch, [lead])
-    client = GuardedClient(["shop.example"], Network(private_hosts=("shop.example",)), HURRIED)
+    client = GuardedClient(["shop.example"], Network(private_hosts=("shop.example",)), PATIENT)
 
     with pytest.raises(Unavailable, match="not contacted"):
         client.request("GET", "https://shop.example/")
@@ -259,7 +260,7 @@ def test_behind_a_proxy_the_proxy_resolves_and_is_the_only_one_dialled(monkeypat
         threading.Thread(target=serve, args=(listener,), daemon=True).start()
         proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(Unavailable):
-            GuardedClient(["shop.example"], Network(proxy=proxy), Timeouts(1, 2, 3)).request(
+            GuardedClient(["shop.example"], Network(proxy=proxy), Timeouts(30, 60, 60)).request(
                 "GET", "https://shop.example/"
             )
     assert (heard, asked) == ([b"CONNECT shop.example:443 HTTP/1.1"], [])
@@ -270,7 +271,7 @@ def test_a_proxy_that_drips_ends_in_time():
         connection, _address = listener.accept()
         with connection:
             connection.recv(1000)
-            for byte in b"HTTP/1.1 200 OK\r\nx-slow: " + b"0" * 400:
+            for byte in b"HTTP/1.1 200 OK\r\nx-slow: " + b"0" * 3000:
                 try:
                     connection.sendall(bytes([byte]))
                 except OSError:
@@ -282,7 +283,8 @@ def test_a_proxy_that_drips_ends_in_time():
         proxy, began = f"http://127.0.0.1:{listener.getsockname()[1]}", time.monotonic()
         with pytest.raises((Unavailable, UnknownOutcome)):
             GuardedClient(["shop.example"], Network(proxy=proxy), HURRIED).request("GET", "https://shop.example/")
-        assert time.monotonic() - began < 3
+        # To its end it would take a minute.
+        assert time.monotonic() - began < 40
 
 
 def test_a_private_address_in_an_authors_manifest_is_no_agreement_of_the_companys(tmp_path, monkeypatch):

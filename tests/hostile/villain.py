@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -177,11 +178,11 @@ def done_and(act: Act) -> Act:
     return acting
 
 
-def silent(seconds: float) -> Act:
-    """Nothing is answered while anybody waits, nor done."""
+def silent(until: float | threading.Event) -> Act:
+    """Nothing is answered for so many seconds, or until something is set, nor done."""
 
     def act(_honest: Callable[[], ResponseReturnValue]) -> ResponseReturnValue:
-        time.sleep(seconds)
+        until.wait(300) if isinstance(until, threading.Event) else time.sleep(until)
         return cut_connection()
 
     return act

@@ -66,7 +66,7 @@ class Postgres:
                 [*command, *(word for setting in chosen for word in ("-c", setting))],
                 stdout=log, stderr=log, cwd=self.folder, **self.owner,
             )  # fmt: skip
-        give_up = time.monotonic() + 30
+        give_up = time.monotonic() + 120
         while time.monotonic() < give_up and self.process.poll() is None:
             try:
                 self.run("SELECT 1")
@@ -80,7 +80,7 @@ class Postgres:
         """End it: in order without waiting for its users, or (SIGQUIT) as in a power cut."""
         if self.process:
             self.process.send_signal(how)
-            self.process.wait(30)
+            self.process.wait(120)
             self.process = None
 
     def run(self, statement: str) -> None:

@@ -164,7 +164,7 @@ def make_samba(folder: Path) -> Samba:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(20)
+    process.wait(60)
     if process.stdin:
         process.stdin.close()
 
@@ -225,7 +225,7 @@ def _own_address() -> str:
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 180
     while time.monotonic() < give_up and process.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex((address, 636)) == 0:

@@ -74,26 +74,32 @@ class Slapd:
     def start(self) -> None:
         """Start it and wait until it answers."""
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        give_up = time.monotonic() + 10
-        while time.monotonic() < give_up:
+        give_up = time.monotonic() + 60
+        while time.monotonic() < give_up and self.process.poll() is None:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.02)
+        self.stop()
         raise AssertionError("slapd does not answer")
 
     def stop(self) -> None:
         """End it."""
         if self.process:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(60)
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on, and nobody but who is told of it will: it is held until this process ends."""
+    held = socket.socket()
+    # Held by a socket that does not listen: whoever calls is refused, and a server that reuses addresses, as all here
+    # do, may listen beside it. Given back, it could be anybody's before that server has started.
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    port = int(held.getsockname()[1])
+    held.detach()
+    return port
 
 
 def require_slapd() -> str:
@@ -159,7 +165,7 @@ def site(slapd: Slapd, **changes: object) -> DirectoryConfig:
     """How a portal is told of this server."""
     values: dict[str, object] = {
         "urls": [slapd.url], "start_tls": True, "ca_file": str(slapd.ca_file), "bind_dn": SERVICE,
-        "bind_password": SERVICE_PASSWORD, "people_base": PEOPLE, "groups_base": GROUPS, "timeout": 3,
+        "bind_password": SERVICE_PASSWORD, "people_base": PEOPLE, "groups_base": GROUPS, "timeout": 10,
     }  # fmt: skip
     return DirectoryConfig(**{**values, **changes})  # type: ignore[arg-type]
 

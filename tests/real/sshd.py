@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.real.slapd import free_port
+
 PROGRAM = "/usr/sbin/sshd"
 CONFIGURATION = """\
 ListenAddress 127.0.0.1
@@ -56,8 +58,7 @@ def running_sshd(folder: Path) -> Iterator[Sshd]:
             ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", name, "-f", folder / name],
             check=True, capture_output=True, stdin=subprocess.DEVNULL,
         )  # fmt: skip
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     (folder / "sshd_config").write_text(CONFIGURATION.format(port=port, folder=folder), encoding="utf-8")
     if os.getuid() == 0:
         # Debian makes it when the service starts.
@@ -69,14 +70,14 @@ def running_sshd(folder: Path) -> Iterator[Sshd]:
             yield Sshd(port, folder)
         finally:
             server.terminate()
-            server.wait(10)
+            server.wait(60)
 
 
 def _wait(port: int, server: subprocess.Popen[bytes], folder: Path) -> None:
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60
     while time.monotonic() < ends and server.poll() is None:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=10).close()
         except OSError:
             time.sleep(0.05)
         else:

@@ -36,11 +36,12 @@ from portal.rights.scopes import Scope
 from tests.real.slapd import free_port
 from tests.real.storm_buyers import Buyer, Finance, Log
 from tests.real.storm_ending import ByCommands, Hurried, settle_all
-from tests.real.test_serving import ROOT, family, wait_until
+from tests.real.test_serving import ROOT, by_age, family, wait_until
 
 KILL_EVERY_S = 5.0
 RESTART_S = 0.5
 LONGEST_END_S = 5.0
+KINDS = ("parent", "worker", "web")
 
 
 @dataclass
@@ -53,6 +54,8 @@ class Plan:
     rate: float = 0.1
     seed: int = 1
     kill_every_s: float = KILL_EVERY_S
+    kills: int = 0
+    """So many at least, and a restart after them, however long that takes."""
     offline_limit: str = ""
     """Up to how much is bought while the operator cannot be reached; empty: nothing."""
 
@@ -81,9 +84,10 @@ class Supervisor:
         except httpx2.HTTPError:
             return False
 
-    def members(self) -> list[int]:
-        """Every process of it."""
-        return sorted(family(self.process.pid))
+    def children(self) -> list[int]:
+        """Its processes but for the main one, the oldest first: its worker."""
+        parent = self.process.pid
+        return by_age(family(parent) - {parent})
 
     def stop(self) -> None:
         """End it for good."""
@@ -116,8 +120,8 @@ class Supervisor:
         """Until it has ended. A server whose worker has died ends in order, and has some seconds for it."""
         worker, last_call = 0, float("inf")
         while leader.poll() is None and not self._ending.wait(0.1):
-            children = self.members()[1:]
-            worker = worker or min(children, default=0)
+            children = self.children()
+            worker = worker or next(iter(children), 0)
             if worker and worker not in children:
                 last_call = min(last_call, time.monotonic() + LONGEST_END_S)
             if time.monotonic() > last_call:
@@ -133,9 +137,9 @@ def kill_now_and_then(plan: Plan, supervisor: Supervisor, log: Log, over: thread
     """A SIGKILL at a process of the portal, each kind once in three, in random order, until it is over."""
     chance, kinds = random.Random(f"{plan.seed} kills"), list[str]()
     while not over.wait(plan.kill_every_s):
-        kinds = kinds or chance.sample(("parent", "worker", "web"), 3)
+        kinds = kinds or chance.sample(KINDS, len(KINDS))
         kind = kinds.pop()
-        parent, children = supervisor.process.pid, sorted(supervisor.members()[1:])
+        parent, children = supervisor.process.pid, supervisor.children()
         there = {"parent": [parent], "worker": children[:1], "web": children[1:]}[kind]
         try:
             if there:
@@ -159,7 +163,7 @@ def storm(plan: Plan, folder: Path, *, hurry: bool) -> Log:
             httpx2.post(f"{console}/groups/stagiaires", data={"remove": login})
         supervisor = Supervisor(configuration, port, log)
         running.callback(supervisor.stop)
-        assert wait_until(supervisor.is_ready, 60), "the portal does not start"
+        assert wait_until(supervisor.is_ready), "the portal does not start"
         rage(plan, supervisor, configuration, console, log)
         print(f"{time.monotonic() - began:.0f} s: the weather clears; {log}", flush=True)
         if hurry:
@@ -210,9 +214,10 @@ def rage(plan: Plan, supervisor: Supervisor, configuration: Path, console: str, 
     finance = Finance(open_installation(settings.load(configuration, {})), log, closing, f"{plan.seed} finance")
     for thread in (*buyers, killer, finance):
         thread.start()
-    while any(buyer.is_alive() for buyer in buyers) or time.monotonic() < until:
+    while any(buyer.is_alive() for buyer in buyers) or not over.is_set():
         time.sleep(1)
-        if time.monotonic() > until:
+        killed = sum(log.counts[f"killed {kind}"] for kind in KINDS)
+        if time.monotonic() > until and killed >= plan.kills and (log.counts["restarts"] or not plan.kills):
             over.set()
         if int(time.monotonic()) % 30 == 0:
             print(f"{len(shopping)} left; {log}", flush=True)

@@ -45,9 +45,13 @@ def test_they_serve_threads_and_end_with_the_process_that_started_them(remote_bu
     csrf = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', remote_buyer.page)
     fields = {"ask": "1", "siren": SIREN, "csrf_token": csrf[1]}
 
-    def first_click(_turn: int) -> bool:
+    def priced() -> bool:
         answer = remote_buyer.client.post("/offers/registre-kbis/quote", fields, follow_redirects=True)
         return 'name="token"' in answer.get_data(as_text=True)
+
+    def first_click(_turn: int) -> bool:
+        # On a slow machine all seats before the merchant are taken for long, which whoever asks is told.
+        return wait_until(priced)
 
     with ThreadPoolExecutor(8) as clicking:
         assert all(clicking.map(first_click, range(24)))
@@ -58,9 +62,9 @@ def test_they_serve_threads_and_end_with_the_process_that_started_them(remote_bu
     web_process = next(parent for parent in started.values() if parent != server.worker())
     os.kill(web_process, signal.SIGKILL)
     orphans = {child for child, parent in started.items() if parent == web_process}
-    assert wait_until(lambda: not orphans & parents().keys(), 5)
+    assert wait_until(lambda: not orphans & parents().keys())
     # Its children may end before its last thread does; until it is collected, its connections look alive.
-    assert wait_until(lambda: not Path(f"/proc/{web_process}").exists(), 5)
+    assert wait_until(lambda: not Path(f"/proc/{web_process}").exists())
 
     assert wait_until(server.is_ready)
     remote_buyer.confirm(remote_buyer.ask_price("registre-kbis", siren=SIREN))
@@ -68,7 +72,7 @@ def test_they_serve_threads_and_end_with_the_process_that_started_them(remote_bu
     again = connectors(server.process.pid)
     assert again
     os.kill(server.process.pid, signal.SIGTERM)
-    assert server.process.wait(25) == 0
-    assert wait_until(lambda: not again.keys() & parents().keys(), 5)
+    assert server.process.wait(60) == 0
+    assert wait_until(lambda: not again.keys() & parents().keys())
     assert len(company.merchants.book.orders()) == 2
     assert compare(installation.means).differences == []

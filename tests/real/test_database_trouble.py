@@ -125,7 +125,7 @@ def go_on(house):
 
 def until_delivered(buyer):
     """A busy machine may take longer than a click waits."""
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 120
     while set(buyer.states()) != {"delivered"}:
         assert time.monotonic() < give_up
         time.sleep(0.05)
@@ -201,7 +201,7 @@ def test_what_begins_in_mid_purchase_ends_as_it_must(owner, method, buyer, insta
             until_delivered(buyer)
         with capture_logs(), suppress(SQLAlchemyError):
             work_once(installation.database, "worker", installation.handlers)
-        assert begun.wait(30)
+        assert begun.wait(120)
 
     go_on(installation)
 
@@ -279,12 +279,12 @@ def test_a_worker_whose_log_has_no_room_goes_on(buyer, installation, company, na
     environment = {**os.environ, **config_of(installation), "PYTHONPATH": str(ROOT)}
     with Path("/dev/full").open("wb") as full:
         worker = subprocess.Popen([sys.executable, "-m", "portal", "worker"], env=environment, stderr=full, cwd=ROOT)
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + 120
     while time.monotonic() < give_up and [line.state for line in company.operator.book.charges()] != ["succeeded"]:
         time.sleep(0.05)
     worker.terminate()
 
-    assert worker.wait(20) in {0, 120}
+    assert worker.wait(60) in {0, 120}
     assert [line.state for line in company.operator.book.charges()] == ["succeeded"]
     go_on(installation)
     assert books_agree(installation)

@@ -78,7 +78,7 @@ def click_all(url: str, clicks: list[tuple[str, int]], start: Barrier) -> list[C
     with database.reading() as session:
         asked = [(find_quote(session, token, account), session.get_one(Account, account)) for token, account in clicks]
         assert all(quote and quote.offer for quote, _person in asked)
-    start.wait(60)
+    start.wait(300)
     given = []
     for quote, person in asked:
         assert quote
@@ -111,7 +111,7 @@ def at_one_moment() -> Iterator[Callable[[str, list[list[tuple[str, int]]]], lis
     def run(url: str, shares: list[list[tuple[str, int]]]) -> list[Click]:
         for job, share in zip(jobs, shares, strict=True):
             job.put((url, share))
-        given = [click for _ in shares for click in answers.get(timeout=120)]
+        given = [click for _ in shares for click in answers.get(timeout=600)]
         assert [click.failure for click in given if click.failure] == []
         return given
 
@@ -119,7 +119,7 @@ def at_one_moment() -> Iterator[Callable[[str, list[list[tuple[str, int]]]], lis
     for job in jobs:
         job.put(None)
     for process in processes:
-        process.join(10)
+        process.join(60)
         process.kill()
 
 

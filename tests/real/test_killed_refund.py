@@ -37,7 +37,7 @@ def refund(installation: Installation, number: str, point: int) -> subprocess.Co
     command = [sys.executable, "-W", "ignore", str(ROOT / "tests/real/killed_refund.py")]
     return subprocess.run(
         [*command, str(installation.settings.folder / "portal.toml"), number, str(CENTS), str(point)],
-        cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=60,
+        cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=300,
         check=False,
     )  # fmt: skip
 

@@ -49,7 +49,7 @@ def captured(database: Database, count: int) -> list[str]:
 def ask_all(url: str, numbers: list[str], start, answers) -> None:
     """One process of finance: it asks for a refund of most of each charge, one after the other."""
     database = Database(url)
-    start.wait(60)
+    start.wait(300)
     said = []
     for number in numbers:
         try:
@@ -72,9 +72,9 @@ def test_eight_processes_asking_for_the_same_refunds_get_each_once(database):
     asking = [context.Process(target=ask_all, args=(url, numbers, start, answers)) for _ in range(PROCESSES)]
     for process in asking:
         process.start()
-    said = [answers.get(timeout=120) for _ in asking]
+    said = [answers.get(timeout=600) for _ in asking]
     for process in asking:
-        process.join(30)
+        process.join(60)
 
     assert [sorted(each).count("") for each in zip(*said, strict=True)] == [1] * EACH
     assert {answer for each in said for answer in each} == {"", "refund_running"}

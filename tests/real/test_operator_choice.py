@@ -28,7 +28,7 @@ def database(postgres, migrated) -> Iterator[Database]:
 
 def until_somebody_waits(database: Database) -> None:
     """Until another transaction stands before a lock."""
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 120
     while time.monotonic() < give_up:
         with database.engine.connect() as connection:
             if connection.execute(WAITING).scalar_one():

@@ -50,7 +50,7 @@ def test_no_order_is_made_once_the_pause_is_there(database):
         for token in mine:
             # However fast the others are, or late the pause is, each has one confirmation left for after it.
             if token == mine[-1]:
-                assert paused.wait(60)
+                assert paused.wait(120)
             with database.reading() as session:
                 quote, person = find_quote(session, token, 1), session.get_one(Account, 1)
                 assert quote.offer

@@ -141,7 +141,7 @@ def test_two_processes_at_once_and_nothing_is_done_twice(either, troubles, insta
     command = [sys.executable, "-W", "ignore", "-m", "portal", "charges", "recover", "--json"]
     environment = {**ENVIRONMENT, "PORTAL_CONFIG": str(tmp_path / "portal.toml")}
     both = [subprocess.Popen(command, cwd=ROOT, env=environment, stdout=-1, stderr=-1, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=60) for process in both]
+    said = [process.communicate(timeout=300) for process in both]
 
     # The unknown reservation, or the other process at it: either is told.
     assert [process.returncode for process in both] == [1, 1], said
@@ -157,7 +157,7 @@ def test_a_round_beside_two_working_workers(either, troubles, installation, comp
     rounds = [Round("recovery", 0.02, lambda: installation.recovery.at_intervals(clock.now()))]
     worker = threading.Thread(target=run_worker, args=(installation.database, installation.handlers, stop, 2, rounds))
     worker.start()
-    for _look in range(200):
+    for _look in range(1200):
         with installation.database.reading() as session:
             states = dict(session.execute(select(Charge.order_number, Charge.state)).all())
             open_tasks = session.scalars(select(Task.id).where(Task.done_at.is_(None))).all()
@@ -165,7 +165,7 @@ def test_a_round_beside_two_working_workers(either, troubles, installation, comp
             break
         stop.wait(0.1)
     stop.set()
-    worker.join(30)
+    worker.join(60)
 
     assert_right(installation, company, troubles, "beside workers")
     with installation.database.reading() as session:

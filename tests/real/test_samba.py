@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 
@@ -29,7 +30,7 @@ def domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
 def config(domain: Samba, **changes: object) -> DirectoryConfig:
     values: dict[str, object] = {
         "urls": [f"ldaps://{domain.address}"], "preset": "active_directory", "ca_file": str(domain.ca_file),
-        "bind_dn": SERVICE, "bind_password": SERVICE_PASSWORD, "people_base": PEOPLE, "groups_base": GROUPS, "timeout": 10,
+        "bind_dn": SERVICE, "bind_password": SERVICE_PASSWORD, "people_base": PEOPLE, "groups_base": GROUPS, "timeout": 30,
     }  # fmt: skip
     return DirectoryConfig(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -174,15 +175,18 @@ def test_an_awkward_name_signs_in_and_finds_its_group_t15(directory):
     assert directory.find_group(group.dn) == [group]
 
 
-def test_the_whole_domain_as_the_base_gives_no_referral_to_follow_t5(domain):
+def test_the_whole_domain_as_the_base_gives_no_referral_to_follow_t5(domain, monkeypatch):
     client = LdapDirectory(config(domain, people_base=samba.SUFFIX, groups_base=samba.SUFFIX))
-    started = time.monotonic()
+    asked, resolve = set(), socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *more, **how: (asked.add(host), resolve(host, *more, **how))[1]
+    )
 
     answer = client.sign_in("zoe", PASSWORD)
 
     assert groups(answer) == OF_ZOE | {"Domain Users", "Users"}
     assert {person.login for person in client.members(named(client, "outer"))} == {"zoe"}
-    assert time.monotonic() - started < 10
+    assert asked == {domain.address}
     client.close()
 
 
@@ -199,7 +203,7 @@ def test_the_domain_users_are_found_by_their_primary_group(domain):
 def test_a_list_handed_out_in_ranges_is_read_whole(domain):
     logins = [domain.add_person(f"ranged{number}") for number in range(3)]
     dn = domain.add_group("ranged", logins)
-    link = Link.open(config(domain), f"ldaps://{domain.address}", SERVICE, SERVICE_PASSWORD, time.monotonic() + 10)
+    link = Link.open(config(domain), f"ldaps://{domain.address}", SERVICE, SERVICE_PASSWORD, time.monotonic() + 60)
     assert link.bind().code == 0
 
     [entry], _cookie = link.search(dn, "(objectClass=*)", ["member;range=0-0"], ENTRY)

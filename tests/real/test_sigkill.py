@@ -32,7 +32,7 @@ def purchase(installation: Installation, token: str, account: int, point: int) -
     command = [sys.executable, "-W", "ignore", str(ROOT / "tests/real/killed_purchase.py")]
     return subprocess.run(
         [*command, str(installation.settings.folder / "portal.toml"), token, str(account), str(point)],
-        cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=60,
+        cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=300,
         check=False,
     )  # fmt: skip
 
@@ -58,7 +58,7 @@ def start_again(installation: Installation, token: str, account_id: int) -> None
 
 def finish(installation: Installation) -> None:
     """Work until nothing waits any more."""
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 120
     while time.monotonic() < give_up:
         while work_once(installation.database, "after", installation.handlers):
             pass

@@ -34,7 +34,7 @@ def test_several_senders_on_one_spool_double_and_lose_nothing(senders, tmp_path)
     programs = [start("busy_sender.py", tmp_path, f"sender{number}") for number in range(senders)]
     for program in programs:
         with program:
-            _said, complained = program.communicate(timeout=120)
+            _said, complained = program.communicate(timeout=300)
         assert program.returncode == 0, complained[-3000:]
     office.send()
 

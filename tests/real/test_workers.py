@@ -186,7 +186,7 @@ def test_killed_at_random_nothing_is_sent_twice_or_left(installation, company, b
         backlog.add(stage)
 
     size = fleet.random.randint(2, 4)
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 300
     while time.monotonic() < give_up and not (fleet.killed >= KILLS and is_at_rest(installation)):
         if len(fleet.alive) < size:
             fleet.start(mortal=fleet.killed < KILLS)

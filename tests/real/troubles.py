@@ -39,7 +39,7 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         holder.stdin.close()
-        holder.wait(10)
+        holder.wait(60)
         holder.stdout.close()
 
 
