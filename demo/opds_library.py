@@ -25,7 +25,7 @@ from demo.opds_goods import BOOKS, CLIENT_ID, CLIENT_SECRET, Book
 from demo.sockets import LoopbackServer, cut_connection
 
 FAULTS = (
-    "down", "garbage", "strange", "endless", "loop", "foreign", "doubled", "whole", "no_shelf", "wrong_self",
+    "down", "garbage", "strange", "endless", "loop", "foreign", "doubled", "junk", "object", "whole", "no_shelf", "wrong_self",
     "busy", "error500_before", "error500_after", "cut_before", "cut_after", "hang", "expire", "page", "gone", "payment",
     "dearer", "making", "slow_shelf", "shelf_down", "redirect", "empty", "twice", "other_price", "other_book", "paper_shelf",
 )  # fmt: skip
@@ -111,7 +111,8 @@ def _application(library: Library) -> Flask:
 
     @app.get("/opds/lists/<name>")
     def listing(name: str) -> ResponseReturnValue:
-        return _json(library, "feed", FEED, _list(library, name, request.args.get("page", 1, int)))
+        schema = "" if library.fault in {"junk", "object"} else "feed"
+        return _json(library, schema, FEED, _list(library, name, request.args.get("page", 1, int)))
 
     @app.get("/opds/publications/<ident>")
     def one(ident: str) -> ResponseReturnValue:
