@@ -137,6 +137,10 @@ def broken(made: dict[str, Any], path: str, number: int, fault: str, elsewhere: 
         made["links"] = [*(each for each in made["links"] if each["rel"] != "next"), link("next", next_page)]
     elif fault == "doubled":
         made["publications"].append({**made["publications"][0], "metadata": {"title": "Le même, autrement"}})
+    elif fault == "junk":
+        made["publications"] += [None, "x", {}, {"metadata": {"title": "Seul"}}]
+    elif fault == "object":
+        made["publications"] = {str(place): each for place, each in enumerate(made["publications"])}
     return made
 
 

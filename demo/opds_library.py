@@ -25,9 +25,9 @@ from demo.opds_goods import BOOKS, CLIENT_ID, CLIENT_SECRET, Book
 from demo.sockets import LoopbackServer, cut_connection
 
 FAULTS = (
-    "down", "garbage", "strange", "endless", "loop", "foreign", "doubled", "whole", "no_shelf", "wrong_self",
+    "down", "garbage", "strange", "endless", "loop", "foreign", "doubled", "junk", "object", "whole", "no_shelf", "wrong_self",
     "busy", "error500_before", "error500_after", "cut_before", "cut_after", "hang", "expire", "page", "gone", "payment",
-    "dearer", "making", "slow_shelf", "shelf_down", "redirect", "empty", "twice", "other_price", "other_book", "paper_shelf",
+    "dearer", "making", "slow_shelf", "shelf_down", "redirect", "empty", "cropped", "twice", "other_price", "other_book", "paper_shelf",
 )  # fmt: skip
 Check = Callable[[str, Any], str]
 """Says what is wrong with a content by the name of its schema, "" when nothing is."""
@@ -111,7 +111,8 @@ def _application(library: Library) -> Flask:
 
     @app.get("/opds/lists/<name>")
     def listing(name: str) -> ResponseReturnValue:
-        return _json(library, "feed", FEED, _list(library, name, request.args.get("page", 1, int)))
+        schema = "" if library.fault in {"junk", "object"} else "feed"
+        return _json(library, schema, FEED, _list(library, name, request.args.get("page", 1, int)))
 
     @app.get("/opds/publications/<ident>")
     def one(ident: str) -> ResponseReturnValue:
@@ -263,8 +264,8 @@ def _answer(library: Library, book: Book, sold: Sold) -> ResponseReturnValue:
         return cut_connection()
     if library.fault == "redirect":
         return Response(status=302, headers={"Location": f"{library.elsewhere}/opds/files/{sold.number}.{sold.format}"})
-    if library.fault == "empty":
-        return Response(b"", mimetype=MEDIA[sold.format])
+    if library.fault in {"empty", "cropped"}:
+        return Response(b"" if library.fault == "empty" else b"%PDF-1.7 half", mimetype=MEDIA[sold.format])
     return (
         _sent(book, sold.format, sold.po_number) if sold.ready else Response(status=202, headers={"Retry-After": "5"})
     )

@@ -119,6 +119,40 @@ def test_a_lost_answer_buys_once(buyer, company, installation, library, settle):
     books_agree(installation, company, library)
 
 
+def text_of(buyer, number: str) -> str:
+    """What the employee is given, an EPUB."""
+    answer = buyer.client.get(f"/purchases/{number}/document")
+    content = answer.get_data()
+    answer.close()
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        return file.read("EPUB/text.xhtml").decode()
+
+
+def test_the_file_that_came_with_its_purchase_is_stored_and_fetched_no_second_time(
+    buyer, company, installation, library, work
+):
+    number = buyer.confirm(buyer.ask_price("librairie-livre-102"))
+    work()
+    assert buyer.states() == ["delivered"]
+    assert library.asked("/opds/files") == []
+    assert number in text_of(buyer, number)
+    books_agree(installation, company, library)
+
+
+def test_a_file_that_came_broken_with_its_purchase_is_had_from_the_bookshelf(
+    buyer, company, installation, library, settle
+):
+    token = buyer.ask_price("librairie-livre-102")
+    library.break_("cropped")
+    number = buyer.confirm(token)
+    settle()
+    assert buyer.states() == ["delivered"]
+    assert len(library.asked("/opds/files")) == 1, "the bytes it came with are judged like any others"
+    assert len(library.book) == 1
+    assert number in text_of(buyer, number)
+    books_agree(installation, company, library)
+
+
 def test_a_delivery_that_takes_its_time(buyer, company, installation, library, settle):
     token = buyer.ask_price("librairie-norme-9001")
     library.break_("making")

@@ -6,10 +6,12 @@ A list is always whole: OPDS has no changes to ask for. What is still to be read
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
+from urllib.parse import urlsplit
 
 from connectors.contract import ContractBroken, Listed, Offer, State, Unfit
 from connectors.opds import links, publications
@@ -21,6 +23,7 @@ MOST_FEEDS = 20_000
 MOST_BARREN = 50
 """So many pages in a row that bring nothing new, and the next will not either."""
 LONGEST_CURSOR = 20_000
+LONGEST_WHY = 400
 CRAWLABLE = "http://opds-spec.org/crawlable"
 ELSEWHERE = {
     "self", "alternate", "search", "up", "start", "previous", "prev", "first", "last", "next", "http://opds-spec.org/shelf",
@@ -75,10 +78,17 @@ class Walk:
 
     def _items(self, feed: Mapping[str, Any], url: str) -> Iterator[Listed]:
         page: set[bytes] = set()
-        for publication in _publications(feed):
+        nameless: Counter[bytes] = Counter()
+        for number, publication in enumerate(_publications(feed), start=1):
             self.since += 1
             found = publications.listed(publication, url, self.wire.publication, self.manifest)
-            mark = blake2b(found.id.encode(), digest_size=8).digest()
+            mark = _mark(found.id)
+            if isinstance(found, Unfit) and not publications.name_of(publication, url, self.wire.publication):
+                # Only what it says tells it apart; another that says the same on this page is another all the same.
+                said = _mark(_said(publication))
+                nameless[said] += 1
+                mark = said + str(nameless[said]).encode()
+                found = Unfit(found.id, f"{found.why[:LONGEST_WHY]} (number {number} of {_place(url)})")
             if mark in page and isinstance(found, Offer):
                 yield Unfit(found.id, "it stands twice on one page; the first stands")
             elif mark not in self.seen:
@@ -135,12 +145,31 @@ def _whole_list(feed: Mapping[str, Any], url: str) -> str:
     return links.address(url, link) if link else ""
 
 
+def _mark(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=8).digest()
+
+
+def _said(publication: Any) -> str:
+    try:
+        return json.dumps(publication, default=str)
+    except RecursionError:
+        return type(publication).__name__
+
+
+def _place(url: str) -> str:
+    """A page as an administrator finds it at the publisher's."""
+    parts = urlsplit(url)
+    return (parts.path + (f"?{parts.query}" if parts.query else ""))[:120]
+
+
 def _groups(feed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     given = feed.get("groups")
     return [each for each in (given if isinstance(given, list) else []) if isinstance(each, dict)]
 
 
 def _publications(feed: Mapping[str, Any]) -> Iterator[Any]:
-    for holder in (feed, *_groups(feed)):
-        given = holder.get("publications")
-        yield from given if isinstance(given, list) else []
+    """Whatever stands where publications do; a group that is none stands for those it should hold."""
+    groups = feed.get("groups") or []
+    for holder in (feed, *groups):
+        given = holder.get("publications") if isinstance(holder, dict) else [holder]
+        yield from given if isinstance(given, list) else [given] if given is not None else []

@@ -20,6 +20,7 @@ LANGUAGES = {
     "fr": ("en français", "in French"), "en": ("en anglais", "in English"), "de": ("en allemand", "in German"),
     "es": ("en espagnol", "in Spanish"), "it": ("en italien", "in Italian"),
 }  # fmt: skip
+LONGEST_REASON = 300
 YEAR = re.compile(r"\d{4}")
 THINGS = (
     "weight", "width", "height", "depth", "dimensions", "shipping", "shippingWeight", "requiresShipping", "carrier",
@@ -31,16 +32,22 @@ BOUND = {"hardcover", "paperback", "audiocdformat", "spiralbound"}
 def listed(publication: Any, base: str, template: str, manifest: OpdsManifest) -> Offer | Removed | Unfit:
     """What the catalogue makes of a publication; `template` is the whole address of `self` links.
 
-    Raises:
-        ContractBroken: it is no publication.
+    One that cannot be read takes no other with it.
     """
-    metadata = metadata_of(publication)
     ident = name_of(publication, base, template)
+    try:
+        return _judged(publication, ident, base, manifest)
+    except ContractBroken as error:
+        return Unfit(ident or "?", error.detail)
+    except (LookupError, TypeError, ArithmeticError, ValueError, AttributeError) as error:
+        return Unfit(ident or "?", f"it cannot be read: {type(error).__name__}: {error}"[:LONGEST_REASON])
+
+
+def _judged(publication: Any, ident: str, base: str, manifest: OpdsManifest) -> Offer | Removed | Unfit:
+    metadata = metadata_of(publication)
     if not ident:
-        return Unfit(
-            _called(metadata),
-            "its self link is not where [catalogue] publication says, so its price could not be read again",
-        )
+        there = "is not where [catalogue] publication says" if links.first(publication, "self") else "is missing"
+        return Unfit(_called(metadata), f"its self link {there}, so its price could not be read again")
     if why := thing(publication):
         return Unfit(ident, why)
     ways = links.ways_of(publication, base, manifest)
@@ -55,13 +62,14 @@ def metadata_of(publication: Any) -> Mapping[str, Any]:
     """A publication's metadata. Raises `ContractBroken` when it has none."""
     metadata = publication.get("metadata") if isinstance(publication, dict) else None
     if not isinstance(metadata, dict):
-        raise ContractBroken(f"not a publication: {publication!r}"[:200])
+        said = "it has no metadata" if isinstance(publication, dict) else f"here stands {publication!r}"
+        raise ContractBroken(f"not a publication: {said}"[:200])
     return metadata
 
 
-def name_of(publication: Mapping[str, Any], base: str, template: str) -> str:
+def name_of(publication: Any, base: str, template: str) -> str:
     """The offer's id, from the publication's `self` link; "" when it has none of ours."""
-    link = links.first(publication, "self")
+    link = links.first(publication, "self") if isinstance(publication, dict) else None
     try:
         return name_in(template, links.address(base, link)) if link else ""
     except ContractBroken:

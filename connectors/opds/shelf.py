@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote as escaped
-from urllib.parse import urljoin
+from urllib.parse import urldefrag, urljoin
 
 from connectors.contract import (
     DELIVERED,
@@ -139,7 +139,9 @@ def _outcome(wire: Wire, manifest: OpdsManifest, entry: Entry, reference: str, w
     if links.availability(link).get("state") in links.AWAY:
         return Pending(ref_of(reference, wanted), AGAIN_S, MAKING)
     media = links.media_type(link)
-    document = Document(media, links.address(entry.page, link), filename(entry.content, manifest, FORMATS[media]))
+    # Behind the sign that no request carries: whose copy it is, where one address is that of everybody's.
+    url = f"{urldefrag(links.address(entry.page, link)).url}#{escaped(reference, safe='')}"
+    document = Document(media, url, filename(entry.content, manifest, FORMATS[media]))
     return Done(document, links.cents_of(link), ref_of(reference, wanted))
 
 

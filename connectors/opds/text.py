@@ -12,6 +12,7 @@ from connectors.contract import Words
 LONGEST = 1500
 SPACE = re.compile(r"[ \t\r\n\f\v]+")
 """What may be folded; a space that does not break is there for a reason."""
+TAG = re.compile(r"<[^>]*>?")
 SILENT = {"script", "style", "template", "noscript"}
 APART = {"p", "br", "li", "div", "h1", "h2", "h3", "h4", "tr", "ul", "ol"}
 
@@ -43,8 +44,12 @@ class _Reader(HTMLParser):
 
 def _read(text: str) -> str:
     reader = _Reader()
-    reader.feed(text)
-    reader.close()
+    try:
+        reader.feed(text)
+        reader.close()
+    except AssertionError:
+        # How Python's parser ends at a declaration that is none, like `<![x[`.
+        return TAG.sub(" ", text)
     return "".join(reader.said)
 
 

@@ -75,12 +75,13 @@ class Wire:
 
     def read_feed(self, url: str) -> Mapping[str, Any]:
         """A feed, with at least one of the collections that make it one. Raises like `read`."""
-        feed = self.read(url)
-        if not isinstance(feed.get("metadata"), dict) or not any(
-            isinstance(feed.get(name), list) for name in COLLECTIONS
-        ):
-            path = urlsplit(url).path[:100]
+        feed, path = self.read(url), urlsplit(url).path[:100]
+        given = {name: feed[name] for name in COLLECTIONS if feed.get(name) is not None}
+        if not isinstance(feed.get("metadata"), dict) or not given:
             raise ContractBroken(f"{path} is no OPDS 2.0 feed: it has none of {', '.join(COLLECTIONS)}")
+        # Taken for empty, it would withdraw whatever it holds.
+        if broken := [name for name, content in given.items() if not isinstance(content, list)]:
+            raise ContractBroken(f"{path} is no OPDS 2.0 feed: its {broken[0]} are no list")
         return feed
 
     def get(self, url: str, headers: Mapping[str, str]) -> Answer:

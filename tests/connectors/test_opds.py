@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from dataclasses import replace
@@ -94,6 +95,65 @@ def test_the_format_that_was_chosen_is_priced_bought_and_had_again(form, cents, 
     assert library.book[0].format == form
 
 
+def brought(seller, document: Document) -> bytes:
+    """What the core is given for a delivery."""
+    into = io.BytesIO()
+    download = seller.fetch(document, into)
+    assert (download.size, download.sha256) == (len(into.getvalue()), hashlib.sha256(into.getvalue()).hexdigest())
+    return into.getvalue()
+
+
+def read(body: bytes) -> str:
+    """The text of an EPUB, which names the order it was bought by."""
+    with zipfile.ZipFile(io.BytesIO(body)) as file:
+        return file.read("EPUB/text.xhtml").decode()
+
+
+def test_a_file_comes_with_its_purchase_and_is_asked_for_no_second_time(library, load, seller):
+    done = order(seller, priced(seller))
+    assert "G-AAAAA-00001" in read(brought(seller, done.delivery))
+    assert library.asked("/opds/files") == []
+    assert "G-AAAAA-00001" in read(brought(seller, done.delivery))
+    assert len(library.asked("/opds/files")) == 1, "what is wanted again, the bookshelf has"
+    other = order(seller, priced(seller), "key-2")
+    assert "G-AAAAA-00001" in read(brought(load(), other.delivery)), "and so it is for another process"
+    assert len(library.asked("/opds/files")) == 3, "refused, and once it was told where to sign in, had"
+    assert len(library.book) == 2
+
+
+def test_where_one_address_serves_every_buyer_each_has_the_copy_of_his_purchase(library, seller, monkeypatch):
+    plain = opds_feeds.bought
+
+    def everybodys(*sold):
+        made = plain(*sold)
+        made["links"][1]["href"] = "/opds/files/livre-102.epub#page=1"
+        return made
+
+    monkeypatch.setattr(opds_feeds, "bought", everybodys)
+    first = order(seller, priced(seller))
+    second = order(seller, priced(seller), "key-2", "G-BBBBB-00002")
+    assert "G-BBBBB-00002" in read(brought(seller, second.delivery))
+    assert "G-AAAAA-00001" in read(brought(seller, first.delivery))
+    with pytest.raises(ContractBroken, match="404"):
+        brought(seller, first.delivery)
+    assert {path for _method, path, _headers in library.seen if "/files/" in path} == {"/opds/files/livre-102.epub"}
+
+
+def test_what_nobody_asks_for_costs_no_memory(library, seller, monkeypatch):
+    done = order(seller, priced(seller))
+    monkeypatch.setattr("connectors.opds.brought.LIVES_S", 0)
+    priced(seller)
+    monkeypatch.setattr("connectors.opds.brought.LIVES_S", 60)
+    brought(seller, done.delivery)
+    assert len(library.asked("/opds/files")) == 1
+    monkeypatch.setattr("connectors.opds.brought.MOST_BYTES", len(brought(seller, done.delivery)) + 10)
+    first, second = order(seller, priced(seller), "key-2"), order(seller, priced(seller), "key-3")
+    brought(seller, second.delivery)
+    assert len(library.asked("/opds/files")) == 2, "the younger was kept"
+    brought(seller, first.delivery)
+    assert len(library.asked("/opds/files")) == 3
+
+
 def test_an_epub_is_one(seller):
     into = io.BytesIO()
     seller.fetch(order(seller, priced(seller)).delivery, into)
@@ -184,9 +244,11 @@ def test_a_token_that_ran_out_is_asked_for_again(library, seller):
     assert isinstance(done, Done)
     assert len(library.asked("/oauth/token")) == 2
     assert len(library.asked("/opds/buy")) == 2
+    seller.fetch(done.delivery, io.BytesIO())
     library.break_("expire")
     into = io.BytesIO()
     assert seller.fetch(done.delivery, into).size == len(into.getvalue())
+    assert len(library.asked("/oauth/token")) == 3
     assert len(library.book) == 1
 
 

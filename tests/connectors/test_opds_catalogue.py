@@ -136,6 +136,13 @@ def test_the_portal_keeps_what_it_can_sell_and_withdraws_what_is_gone(library, s
     library.books["livre-105"] = replace(BOOKS["autre-away"], id="livre-105")
     [second] = synchronise(database, merchants)
     assert (second.listed, second.removed, second.problem) == (34, 2, "")
+    library.break_("junk")
+    [third] = synchronise(database, merchants)
+    assert (third.listed, third.removed, third.refused_count, third.problem) == (34, 0, 6 + 4, "")
+    assert any("here stands None (number 11 of /opds/lists/livres)" in said for said in third.refused)
+    library.break_("object")
+    [fourth] = synchronise(database, merchants)
+    assert (fourth.removed, "no list" in fourth.problem) == (0, True), "the last good list stays on sale"
     database.close()
 
 
@@ -150,7 +157,7 @@ def test_a_place_for_machines_is_read_instead_of_everything_else(library, seller
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        ("garbage", "text/html"), ("strange", "no OPDS 2.0 feed"), ("endless", "never ends"), ("loop", "never ends"),
+        ("garbage", "text/html"), ("strange", "no OPDS 2.0 feed"), ("object", "publications are no list"), ("endless", "never ends"), ("loop", "never ends"),
         ("foreign", "not among the hosts"),
     ],
 )  # fmt: skip
@@ -288,11 +295,95 @@ def test_an_address_that_is_none_leaves_the_rest_of_the_catalogue(manifest):
     assert [type(each) for each in read(pages, manifest)] == [Unfit, Offer]
 
 
-@pytest.mark.parametrize("content", [[3], ["x"], [{}], [{"metadata": 3}], [None]])
-def test_what_is_no_publication_is_refused(content, manifest):
-    pages = Pages({"/opds/catalogue": feed("x", "/opds/catalogue", publications=content)})
-    with pytest.raises(ContractBroken, match="not a publication"):
-        read(pages, manifest)
+NO_PUBLICATIONS = [
+    3,
+    "x",
+    None,
+    [],
+    {},
+    {"metadata": 3},
+    {"metadata": {}},
+    {"metadata": {"title": "Seul"}},
+    {"links": "x"},
+]
+
+
+@pytest.mark.parametrize("content", NO_PUBLICATIONS, ids=str)
+def test_what_is_no_publication_is_reported_with_its_place_and_the_others_are_kept(content, manifest):
+    shown = [book(), content, content, named("livre-103")]
+    found = read(Pages({"/opds/catalogue": feed("x", "/opds/catalogue", publications=shown)}), manifest)
+    assert [type(each) for each in found] == [Offer, Unfit, Unfit, Offer], (
+        "each is reported, also when two are the same"
+    )
+    assert [each.why.rpartition("(")[2] for each in found[1:3]] == [
+        "number 2 of /opds/catalogue)", "number 3 of /opds/catalogue)",
+    ]  # fmt: skip
+    assert "not a publication" in found[1].why or "self link is missing" in found[1].why
+
+
+def test_without_title_or_links_it_is_reported_by_its_name(manifest):
+    bare, unsold = book(), named("livre-103")
+    del bare["metadata"]["title"]
+    del unsold["links"][1:]
+    found = read(Pages({"/opds/catalogue": feed("x", "/opds/catalogue", publications=[bare, unsold])}), manifest)
+    assert found == [
+        Unfit("livre-102", "it has no title"),
+        Unfit("livre-103", "it is neither sold nor free: none of its links says so"),
+    ]
+    headless = book()
+    del headless["metadata"]
+    assert one(headless, manifest) == Unfit("livre-102", "not a publication: it has no metadata")
+
+
+def test_what_a_feed_sorts_in_several_ways_is_reported_once(manifest):
+    nowhere = [{"title": "a", **link("subsection", "/a")}, {"title": "b", **link("subsection", "/b")}]
+    junk = [None, {"metadata": {"title": "Seul"}}, None]
+    pages = Pages({
+        "/opds/catalogue": feed("x", "/opds/catalogue", navigation=nowhere),
+        "/a": feed("a", "/a", publications=[*junk, book()]), "/b": feed("b", "/b", publications=[book(), *junk]),
+    })  # fmt: skip
+    assert [type(each) for each in read(pages, manifest)] == [Unfit, Unfit, Unfit, Offer]
+
+
+def test_a_group_that_is_none_leaves_the_others(manifest):
+    groups: list[Any] = ["x", None, {"metadata": {"title": "g"}, "publications": {"0": book()}}]
+    groups.append({"metadata": {"title": "h"}, "publications": [book()]})
+    found = read(Pages({"/opds/catalogue": feed("x", "/opds/catalogue", groups=groups)}), manifest)
+    assert [type(each) for each in found] == [Unfit, Unfit, Unfit, Offer]
+
+
+@pytest.mark.parametrize(
+    "junk", [None, 3, "x", "<![x[", True, [], [None], {}, {"value": "x"}, "1e400", Decimal("NaN")], ids=str
+)
+def test_whatever_stands_in_a_part_of_a_publication_stops_no_list(junk, manifest):
+    """Each part of it in turn, wherever it stands."""
+    for place in places(book()):
+        broken = book()
+        put(broken, place, junk)
+        shown = [broken, named("livre-103")]
+        found = read(Pages({"/opds/catalogue": feed("x", "/opds/catalogue", publications=shown)}), manifest)
+        assert found[-1].id == "livre-103", place
+        assert isinstance(found[-1], Offer), place
+        assert all(isinstance(each, Offer | Unfit | Removed) for each in found), place
+
+
+def named(ident: str) -> dict[str, Any]:
+    """Another publication."""
+    made: dict[str, Any] = json.loads(json.dumps(book(), default=str).replace("livre-102", ident))
+    return made
+
+
+def places(content: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where everything in it stands."""
+    inner = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else []
+    return [each for name, part in inner for each in ((*place, name), *places(part, (*place, name)))]
+
+
+def put(content: Any, place: tuple[Any, ...], junk: Any) -> None:
+    """Something else at a place."""
+    for name in place[:-1]:
+        content = content[name]
+    content[place[-1]] = junk
 
 
 # --- One publication ------------------------------------------------------------------------------
@@ -425,7 +516,7 @@ def test_a_publication_that_says_little_is_an_offer_too(manifest):
     ("given", "said"),
     [
         ("a &lt;b&gt; c", "a <b> c"), ("<p>a</p><p>b", "a b"), ("a<br/>b", "a b"), ("<style>x</style>y", "y"), (None, ""), (3, ""),
-        ("a < b", "a < b"), ("Un livre\u00a0: <ul><li>a</li><li>b</li></ul>", "Un livre\u00a0: · a · b"), ("  a \n\t b ", "a b"), ("<!-- x -->y<![CDATA[z]]>", "y"),
+        ("a < b", "a < b"), ("Un livre\u00a0: <ul><li>a</li><li>b</li></ul>", "Un livre\u00a0: · a · b"), ("  a \n\t b ", "a b"), ("<!-- x -->y<![CDATA[z]]>", "y"), ("<p>a</p><![x[b", "a"),
     ],
 )  # fmt: skip
 def test_html_is_taken_off(given, said):
