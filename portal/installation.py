@@ -154,7 +154,7 @@ class Installation:
     def _remind(self) -> None:
         section = self.settings.portal
         if self.settings.mail.host:
-            remind(self.database, section.zone, str(section.public_url).rstrip("/"), section.locale)
+            remind(self.database, self.merchants, section.zone, str(section.public_url).rstrip("/"), section.locale)
 
     def carry_on(self, lease: Lease, patience_s: float, seats: Seats | None = None) -> None:
         """Advance a purchase just accepted, waiting at most `patience_s` seconds for it, and only from one of the `seats`.

@@ -50,6 +50,7 @@ NEEDS = {
         "real/test_files_on_postgres.py",
         "real/test_captures_beside_clicks.py",
         "real/test_packs.py",
+        "real/test_upgrade_with_rows.py",
     ),
     "chromium": ("browser/",),
     "libatomic1": ("browser/",),

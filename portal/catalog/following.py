@@ -28,7 +28,6 @@ from portal.catalog.merchants import Known, Merchants
 from portal.catalog.site import MerchantRow
 from portal.database import Database
 from portal.outbox import merchant_lane
-from portal.refusals import Reason
 from portal.sealing import Seal, Unreadable
 from portal.settings import MerchantSection, Settings
 
@@ -89,14 +88,6 @@ class SiteMerchants(Merchants):
         known = self.now(session)
         listed = {key for key in session.scalars(site.LISTED) if key not in known.loaded and key not in known.broken}
         return frozenset(listed.union(session.scalars(site.PAUSED)))
-
-    def refusal(self, session: Session, key: str, name: str) -> Reason | None:
-        """Why nothing of a merchant is sold now; None when it is."""
-        known = self.now(session)
-        if key not in known.loaded and key not in known.broken:
-            return Reason("merchant_gone", {"merchant": name})
-        paused = session.scalar(site.PAUSED.where(MerchantRow.key == key)) is not None
-        return Reason("merchant_paused", {"merchant": name}) if paused else None
 
     def prepare(self, draft: Draft) -> LoadedMerchant:
         """A merchant to be tried out: nothing is noted of what it answers. Raises `ConnectorBroken`."""

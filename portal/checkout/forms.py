@@ -47,10 +47,16 @@ class FileRequest(Request):
 
 
 def expect_files(panel: Panel, uploads: KeptUploads) -> None:
-    """Let the files come that this offer asks for, if any."""
+    """Let the files come that this offer asks for, if any; of one that nobody can buy now they are read and not kept."""
     sizes = [item.most_bytes for item in panel.offer.fields if item.type == "file"]
     if sizes:
-        cast(FileRequest, request).receive_into(uploads, max(sizes))
+        cast(FileRequest, request).receive_into(uploads, 0 if panel.is_closed else max(sizes))
+
+
+def read_to_end(uploads: KeptUploads) -> None:
+    """Let everything come and keep nothing: a browser shows no answer while it cannot send what it has."""
+    cast(FileRequest, request).receive_into(uploads, 0)
+    request.form.get("")
 
 
 def read(panel: Panel, uploads: KeptUploads, account_id: int) -> None:
@@ -66,6 +72,8 @@ def read(panel: Panel, uploads: KeptUploads, account_id: int) -> None:
         given = request.files.get(name)
         if given and given.filename and isinstance(given.stream, Incoming):
             panel.changed.add(name)
+            if panel.is_closed:
+                continue
             try:
                 panel.typed[name] = uploads.keep(account_id, item, given.filename, given.stream).reference
             except Refused as refused:

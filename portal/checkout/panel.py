@@ -9,14 +9,13 @@ from zoneinfo import ZoneInfo
 
 from connectors.contract import Buyer, ConnectorError, Input, Suggestion, Upload
 from portal import clock, logs
-from portal.catalog import consent
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow
 from portal.checkout import packs, requests, running, terms, uploads
 from portal.checkout.inputs import InvalidInputs, clean_inputs
 from portal.checkout.orders import Order
 from portal.checkout.packs import Pack
-from portal.checkout.quotes import QuoteRow, ask_quote
+from portal.checkout.quotes import QuoteRow, ask_quote, unsold
 from portal.checkout.requests import PurchaseRequest
 from portal.database import Database
 from portal.refusals import Reason, Refused
@@ -57,6 +56,11 @@ class Panel:
     """What was given for inputs that are files, by input name; what is this person's and still kept."""
     changed: set[str] = field(default_factory=set)
     """Inputs that are files and have just been given or taken back."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no price is asked now, whatever is typed: nothing is to be given for it either."""
+        return self.refusal is not None or not self.decision.allowed
 
     @property
     def is_over(self) -> bool:
@@ -131,11 +135,8 @@ def _ask(panel: Panel, database: Database, merchants: Merchants, account_id: int
 
 
 def _is_held(panel: Panel, database: Database, merchants: Merchants) -> bool:
-    try:
-        with database.reading() as session:
-            consent.require(session, merchants.merchant(panel.offer.merchant), panel.offer)
-    except Refused as error:
-        panel.refusal = error.reason
+    with database.reading() as session:
+        panel.refusal = unsold(session, merchants, panel.offer)
     return panel.refusal is not None
 
 

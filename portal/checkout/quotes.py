@@ -11,6 +11,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from connectors import contract, intangible
+from connectors.merchants.registry import LoadedMerchant
 from connectors.waiting import Full
 from portal import audit, clock, logs
 from portal.catalog import consent, site
@@ -111,10 +112,8 @@ def ask_quote(
     """
     inputs = clean_inputs(offer.fields, typed)
     uploads.require_own(database, account_id, offer.fields, inputs)
-    merchant = merchants.merchant(offer.merchant)
     with database.reading() as session:
-        site.refuse_paused(session, offer.merchant, offer.merchant_name)
-        consent.require(session, merchant, offer)
+        merchant = require_sold(session, merchants, offer)
         shown = merchants.terms(session, offer.merchant)
     try:
         with merchant.first_click.waiting(), asking(offer.merchant):
@@ -137,6 +136,29 @@ def ask_quote(
         raise Refused("merchant_broken", merchant=offer.merchant_name) from error
     with database.transaction() as session:
         return keep_quote(session, account_id, offer.id, inputs, quote, pack_id, shown)
+
+
+def require_sold(session: Session, merchants: Merchants, offer: OfferRow) -> LoadedMerchant:
+    """Who is asked for the price of an offer now.
+
+    Raises:
+        Refused: `merchant_gone`, `merchant_paused`, `merchant_on_hold` or `offer_on_hold`.
+    """
+    merchant = merchants.now(session).loaded.get(offer.merchant)
+    if merchant is None:
+        raise Refused("merchant_gone", merchant=offer.merchant_name)
+    site.refuse_paused(session, offer.merchant, offer.merchant_name)
+    consent.require(session, merchant, offer)
+    return merchant
+
+
+def unsold(session: Session, merchants: Merchants, offer: OfferRow) -> Reason | None:
+    """Why nobody is asked for the price of an offer now; None when somebody is."""
+    try:
+        require_sold(session, merchants, offer)
+    except Refused as refused:
+        return refused.reason
+    return None
 
 
 def _tell_admins(database: Database, account_id: int, offer: OfferRow, why: str) -> None:

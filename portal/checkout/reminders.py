@@ -1,8 +1,8 @@
-"""A mail some days before a subscription ends: that it ends, and that it does not go on by itself."""
+"""A mail some days before a subscription ends: that it ends, that it does not go on by itself, and whether it can be bought again."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,7 +14,10 @@ from sqlalchemy.orm import Session
 
 from connectors.terms import LASTING
 from portal import clock, logs
+from portal.catalog.merchants import Merchants
 from portal.checkout.orders import Order
+from portal.checkout.quotes import unsold
+from portal.checkout.running import BEFORE, SHORTEST
 from portal.database import Database
 from portal.directory.accounts import Account
 from portal.languages import LANGUAGES, in_language
@@ -24,14 +27,11 @@ from portal.mail.messages import post
 log = logs.get(__name__)
 
 LOOK_S = 3600
-BEFORE = timedelta(days=7)
-SHORTEST = timedelta(days=27)
-"""A month or more, whichever month: who buys a day or a week knows when it ends."""
 BATCH = 100
 TRANSLATIONS = Path(__file__).parent.parent / "translations"
 
 
-def remind(database: Database, zone: ZoneInfo, address: str, default: str) -> int:
+def remind(database: Database, merchants: Merchants, zone: ZoneInfo, address: str, default: str) -> int:
     """Write to whoever has a subscription that ends within a week, once for each; how many were written to.
 
     Args:
@@ -39,12 +39,14 @@ def remind(database: Database, zone: ZoneInfo, address: str, default: str) -> in
         default: the language of those of whom none is known.
     """
     written, more = 0, True
+    # Whoever was connected since is loaded now, and not while others wait for the transaction below.
+    merchants.now()
     while more:
         with database.transaction() as session:
             due = _due(session)
             more = len(due) == BATCH
             taken = [order for order in due if _take(session, order)]
-            written += sum(_write(session, order, zone, address, default) for order in taken)
+            written += sum(_write(session, order, merchants, zone, address, default) for order in taken)
     return written
 
 
@@ -66,7 +68,9 @@ def _take(session: Session, order: Order) -> bool:
     return session.execute(mark.returning(Order.id)).first() is not None
 
 
-def _write(session: Session, order: Order, zone: ZoneInfo, address: str, default: str) -> bool:
+def _write(
+    session: Session, order: Order, merchants: Merchants, zone: ZoneInfo, address: str, default: str
+) -> bool:  # fmt: skip
     account = session.get_one(Account, order.account_id)
     is_short = order.ends_at is None or order.ends_at - order.created_at < SHORTEST
     if is_short or not account.mail or _is_renewed(session, order):
@@ -78,8 +82,14 @@ def _write(session: Session, order: Order, zone: ZoneInfo, address: str, default
     text = words.gettext(
         "“%(what)s”, which you bought on %(bought)s (order %(number)s), ends on %(end)s.\n\n"
         "It does not renew itself: nothing is charged afterwards, and you have nothing to do.\n"
-        "If you still need it, buy a further period here:\n%(address)s\n"
     )
+    if _is_sold(session, order, merchants):
+        text += words.gettext("If you still need it, buy a further period here:\n%(address)s\n")
+    else:
+        text += words.gettext(
+            "When this was written, %(merchant)s did not sell it here, and no further period could be bought. "
+            "Should that change, you will find “Renew” beside it here:\n%(address)s\n"
+        )
     try:
         to = Recipient(account.mail, " ".join((account.name or account.login).split()))
         post(session, to, " ".join(subject.split()), text % facts, language)
@@ -89,6 +99,10 @@ def _write(session: Session, order: Order, zone: ZoneInfo, address: str, default
         return False
     log.info("reminder_mailed", order=order.number)
     return True
+
+
+def _is_sold(session: Session, order: Order, merchants: Merchants) -> bool:
+    return order.offer.removed_at is None and unsold(session, merchants, order.offer) is None
 
 
 def _is_renewed(session: Session, order: Order) -> bool:
@@ -107,6 +121,7 @@ def _facts(order: Order, zone: ZoneInfo, address: str, language: str) -> dict[st
 
     return {
         "what": what, "number": order.number, "address": f"{address}/purchases",
+        "merchant": order.seller["name"],
         "end": moment(order.ends_at or order.created_at), "bought": moment(order.created_at),
     }  # fmt: skip
 

@@ -17,7 +17,10 @@ from portal.checkout.quotes import QuoteRow
 
 KINDS = ("access", "licence", "link")
 ENDING_PART = 5
-"""A new period is offered once less than a fifth of the time is left."""
+BEFORE = timedelta(days=7)
+SHORTEST = timedelta(days=27)
+"""A new period is offered once less than a fifth of the time is left, and a week before the end of a month or more,
+whichever month, since a mail is written then: who buys a day or a week knows when it ends."""
 REMEMBERED = timedelta(days=30)
 MOST = 50
 
@@ -37,10 +40,16 @@ def standing(order: Order) -> Standing:
     """Whether what was delivered can be used, and for long."""
     now = clock.now()
     if order.ends_at is None or order.ends_at > now:
-        lasts = order.ends_at - order.created_at if order.ends_at else None
-        is_ending = order.ends_at and lasts and (order.ends_at - now) * ENDING_PART < lasts
-        return "ending" if is_ending else "running"
+        return (
+            "ending"
+            if order.ends_at and _is_ending(order.ends_at - now, order.ends_at - order.created_at)
+            else "running"
+        )
     return "ended"
+
+
+def _is_ending(left: timedelta, lasts: timedelta) -> bool:
+    return left * ENDING_PART < lasts or (left <= BEFORE and lasts >= SHORTEST)
 
 
 def list_running(session: Session, account_id: int, closed: Collection[str] = ()) -> list[Running]:

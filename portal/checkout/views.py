@@ -6,10 +6,10 @@ from typing import cast
 
 from flask import Blueprint, Flask, Response, abort, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
 
 from connectors.contract import Buyer
 from portal.billing import refunds
-from portal.catalog import consent
 from portal.catalog.browsing import visible_offer
 from portal.catalog.offers import OfferRow
 from portal.checkout import forms, orders, packs, request_views, running, uploads
@@ -17,7 +17,7 @@ from portal.checkout.confirmation import accept
 from portal.checkout.forms import FileRequest
 from portal.checkout.orders import Order
 from portal.checkout.panel import Panel, price, weigh
-from portal.checkout.quotes import QuoteRow, find_quote
+from portal.checkout.quotes import QuoteRow, find_quote, unsold
 from portal.directory import sign_in
 from portal.installation import Installation
 from portal.refusals import Reason, Refused
@@ -77,18 +77,24 @@ def card(slug: str) -> ResponseReturnValue:
 def quote(slug: str) -> ResponseReturnValue:
     """The price for what was typed so far; picking a completion fills its input."""
     house = installation()
-    panel = _open_panel(slug)
-    if panel.decision.allowed:
-        forms.expect_files(panel, house.uploads)
+    try:
+        panel = _open_panel(slug)
+    except NotFound:
+        forms.read_to_end(house.uploads)
+        raise
+    forms.expect_files(panel, house.uploads)
     # Only now, and not before every request: it reads the form, and with it the files.
     csrf.protect()
+    if request.files and not panel.is_closed:
+        # They may have been on their way for minutes.
+        panel = _open_panel(slug)
     forms.read(panel, house.uploads, account().id)
     picked = request.form.get("pick", "")
     name, _, value = picked.partition("=")
     if name in panel.typed:
         panel.typed[name] = value
     panel.pays_each = "each" in request.form
-    if panel.decision.allowed and not panel.wrong and not panel.refusal:
+    if not panel.is_closed and not panel.wrong:
         asked = panel.pays_each or "ask" in request.form or bool(picked)
         price(panel, house.database, house.merchants, account().id, _buyer(), asked=asked)
     if panel.quote and not wants_fragment():
@@ -189,8 +195,7 @@ def _open_panel(slug: str, quoted: OfferRow | None = None) -> Panel:
         if found is None:
             abort(404)
         decision = explain(session, employee, found.wanted, house.settings.portal.zone)
-        refusal = house.merchants.refusal(session, found.merchant, found.merchant_name)
-        refusal = refusal or consent.obstacle(session, found)
+        refusal = unsold(session, house.merchants, found)
     return Panel(found, decision, refusal=refusal)
 
 
@@ -205,7 +210,7 @@ def _show_panel(panel: Panel, *, part: bool = False, status: int = 200) -> Respo
     else:
         template = "checkout/_quote.html" if part else "checkout/_panel.html"
     body = render_template(
-        template, panel=panel, offer=panel.offer, part=part, asks_password=asks_password,
+        template, panel=panel, offer=panel.offer, part=part and wants_fragment(), asks_password=asks_password,
         cost_centre=person.cost_centre, asked=bool({"ask", "each", "pick", "quote"} & set(request.values)),
     )  # fmt: skip
     headers = (

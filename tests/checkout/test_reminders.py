@@ -10,6 +10,9 @@ from sqlalchemy import select, update
 
 from demo.companies import COMPANIES
 from portal import clock
+from portal.catalog import site
+from portal.catalog.merchants import Known
+from portal.catalog.offers import OfferRow
 from portal.checkout import reminders
 from portal.checkout.orders import Order
 from portal.checkout.quotes import QuoteRow
@@ -54,13 +57,79 @@ def test_it_is_written_once_within_the_last_week(bought, at, look):
     assert letter.recipient == "chloe.lefevre@acme.example"
     assert letter.subject == "« Permanence juridique, un mois » se termine le 26 décembre 2026, 13:00"
     assert f"commande {bought}" in letter.text
-    assert "L'achat ne se renouvelle pas : rien n'est facturé ensuite" in letter.text
+    assert "L'achat ne se renouvelle pas : rien n'est facturé ensuite" in plain(letter.text)
     assert "/purchases\n" in letter.text
 
     at(NOON + timedelta(days=26))
     assert len(look()) == 1
     at(NOON + timedelta(days=90))
     assert len(look()) == 1
+
+
+def plain(text):
+    return text.replace("\n", " ").replace("\u202f", " ").replace("\xa0", " ").replace("’", "'")
+
+
+def test_the_page_it_leads_to_has_the_button_from_that_moment_on(bought, at, look, buyer, installation):
+    at(NOON + timedelta(days=22, hours=23))
+    buyer.get("/purchases")
+    assert "Renouveler" not in buyer.text
+    at(NOON + timedelta(days=23, hours=1))
+    assert "rachetez une période ici" in look()[0].text
+    buyer.get("/purchases")
+
+    assert "Renouveler" in buyer.text
+    assert "Entrer" in buyer.text
+
+
+def withdrawn(installation):
+    with installation.database.transaction() as session:
+        session.execute(update(OfferRow).where(OfferRow.slug == "netpme-juriste").values(removed_at=clock.now()))
+
+
+def paused(installation):
+    with installation.database.transaction() as session:
+        site.pause(session, "test", "netpme")
+
+
+def gone(installation):
+    known = installation.merchants.now()
+    rest = {key: merchant for key, merchant in known.loaded.items() if key != "netpme"}
+    installation.merchants._known = Known(rest, known.broken)
+
+
+@pytest.mark.parametrize("close", [paused, withdrawn, gone])
+@pytest.mark.parametrize(("language", "said", "not_said"), [
+    ("fr", "netPME Démo SAS ne vendait pas ce service ici", "rachetez"),
+    ("en", "netPME Démo SAS did not sell it here, and no further period could be bought. Should that change", "buy a further"),
+])  # fmt: skip
+def test_what_cannot_be_bought_again_ends_all_the_same_and_nobody_is_sent_to_buy_it(
+    close, language, said, not_said, bought, at, look, installation
+):
+    at(NOON + timedelta(days=24))
+    close(installation)
+    with installation.database.transaction() as session:
+        session.execute(update(Account).values(language=language))
+    [letter] = look()
+
+    assert bought in letter.text
+    assert ("rien n'est facturé ensuite" if language == "fr" else "nothing is charged afterwards") in plain(letter.text)
+    assert said in plain(letter.text)
+    assert not_said not in letter.text
+    assert letter.text.endswith("/purchases\n")
+
+
+def test_who_sells_again_after_the_mail_has_the_button_that_it_told_of(bought, at, look, buyer, installation):
+    at(NOON + timedelta(days=24))
+    paused(installation)
+    assert "« Renouveler »" in plain(look()[0].text)
+    buyer.get("/purchases")
+    assert "Renouveler" not in buyer.text
+    with installation.database.transaction() as session:
+        site.resume(session, "test", "netpme")
+    buyer.get("/purchases")
+
+    assert "Renouveler" in buyer.text
 
 
 def test_it_is_in_the_language_of_whoever_reads_it(bought, at, look, installation):
@@ -80,7 +149,9 @@ def test_eight_workers_at_one_moment_write_it_once(bought, at, installation):
     at(NOON + timedelta(days=24))
     with ThreadPoolExecutor(8) as pool:
         zone = installation.settings.portal.zone
-        written = list(pool.map(lambda _n: remind(installation.database, zone, "http://x", "fr"), range(8)))
+        written = list(
+            pool.map(lambda _n: remind(installation.database, installation.merchants, zone, "http://x", "fr"), range(8))
+        )
 
     assert sorted(written) == [0] * 7 + [1]
     with installation.database.reading() as session:
