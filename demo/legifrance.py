@@ -8,13 +8,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
 from demo.companies import fold
-from demo.laws import LAWS, Law
+from demo.laws import FICTION, LAWS, Law
 from demo.served import Served
 from demo.sockets import LoopbackServer, cut_connection
 
@@ -25,7 +27,9 @@ CONFIGURATION = """
 connector = "legifrance"
 base_url = "{url}{root}"
 secrets = {{client_id = "{client_id}", client_secret = "{client_secret}"}}
+settings = {{page = "{url}/codes/article_lc/"}}
 """
+MERCHANT = "Légifrance de démonstration"
 FAULTS = ("down", "busy", "garbage", "cut", "another_article", "gone", "empty", "loose")
 TYPES = {"EXACTE", "TOUS_LES_MOTS_DANS_UN_CHAMP", "UN_DES_MOTS"}
 
@@ -67,7 +71,7 @@ class Legifrance(Served):
 
 
 def _application(library: Legifrance) -> Flask:
-    app = Flask("demo-legifrance")
+    app = Flask("demo-legifrance", template_folder=str(Path(__file__).parent / "templates"))
 
     @app.post("/api/oauth/token")
     def sign_in() -> ResponseReturnValue:
@@ -78,6 +82,14 @@ def _application(library: Legifrance) -> Flask:
         library.tokens.add(token)
         library.signed_in += 1
         return jsonify(access_token=token, token_type="Bearer", expires_in=3600, scope="openid")  # noqa: S106
+
+    @app.get("/codes/article_lc/<ident>")
+    def read(ident: str) -> ResponseReturnValue:
+        found = next((law for law in LAWS if law.id == ident), None)
+        title = f"Article {found.num} – {found.title}" if found else "Article inconnu"
+        lines = [Markup(paragraph) for paragraph in (*found.paragraphs, FICTION)] if found else []  # noqa: S704 - ours
+        page = render_template("entry.html", merchant=MERCHANT, title=title, what=found and found.section, lines=lines)
+        return page, 200 if found else 404
 
     @app.before_request
     def receive() -> ResponseReturnValue | None:

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from portal import category_words, clock, countries, money, sentences, term_words, upload_words, words
 from portal.billing.operators import name_of
+from portal.checkout.outcomes import is_a_page
 from portal.checkout.terms import promised_end
 from portal.languages import in_language
 
@@ -41,6 +42,7 @@ def register(app: Flask) -> None:
     app.add_template_filter(lambda accept: upload_words.kinds(accept, _locale()), "file_kinds")
     app.add_template_filter(lambda most: upload_words.size(most, _locale()), "file_limit")
     app.add_template_filter(name_of, "operator_name")
+    app.add_template_test(is_a_page, "a_page")
     app.add_template_filter(sentences.said, "said")
     app.add_template_filter(sentences.explanation, "explained")
 
@@ -106,5 +108,5 @@ def show_words(texts: dict[str, str]) -> str:
 
 
 def show_size(size: int) -> str:
-    """A file's size: `84 kB`."""
-    return f"{max(1, round(size / 1000))} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"
+    """A file's size: `84 ko`."""
+    return upload_words.size(max(1_000, round(size, -3)) if size < 1_000_000 else round(size, -5), _locale())

@@ -53,6 +53,9 @@ def endings(accept: Iterable[str]) -> str:
 
 
 def size(of: int, locale: str) -> str:
-    """A limit as people say it: `10 Mo`."""
-    unit = "Mo" if locale.startswith("fr") else "MB"
-    return f"{of / 1_000_000:g} {unit}".replace(".", "," if locale.startswith("fr") else ".")
+    """A number of bytes as people say it: `10 Mo`, `84 ko`."""
+    french = locale.startswith("fr")
+    many, unit = (
+        (of / 1_000, "ko" if french else "kB") if of < 1_000_000 else (of / 1_000_000, "Mo" if french else "MB")
+    )
+    return f"{many:g}\N{NO-BREAK SPACE}{unit}".replace(".", "," if french else ".")

@@ -169,6 +169,9 @@ REASONS = {
     "input_long": lazy_gettext("Type at most %(maximum)s characters."),
     "input_pattern": lazy_gettext("This does not have the expected form."),
     "input_siren_form": lazy_gettext("A SIREN has nine digits. Type it, or the company's name."),
+    "input_siren_name": lazy_gettext(
+        "No company is found by that name. Check it, or type the nine digits of its SIREN."
+    ),
     "input_siren_check": lazy_gettext(
         "This SIREN has a wrong digit: its check does not work out. Compare it with the original."
     ),

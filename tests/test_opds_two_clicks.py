@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -243,3 +244,10 @@ def test_what_nobody_can_invoice_is_nowhere_to_be_found(buyer):
     for trap in ("page", "locked", "paper", "dollars", "lent", "away", "spoken"):
         buyer.get(f"/offers/librairie-autre-{trap}")
         assert buyer.status == 404, trap
+
+
+def test_what_begins_with_a_choice_made_is_priced_at_once(buyer):
+    trigger = re.compile(r'hx-trigger="submit, input delay:350ms(, load)?"')
+
+    assert trigger.search(buyer.get("/offers/librairie-libre-1"))[1]
+    assert not trigger.search(buyer.get("/offers/registre-kbis"))[1]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import select
@@ -12,7 +14,7 @@ from connectors.contract import ContractBroken, Quote
 from demo.companies import COMPANIES
 from demo.company import start_company
 from demo.entreprises import Entreprises
-from demo.laws import LAWS
+from demo.laws import FICTION, LAWS
 from demo.legifrance import Legifrance
 from demo.pappers import Pappers
 from portal.checkout import orders
@@ -20,7 +22,9 @@ from portal.checkout.books import compare
 from portal.checkout.orders import OrderEvent
 from portal.checkout.quotes import QuoteRow, check_quote
 from portal.checkout.verification import verify
+from tests.conftest import Visitor
 
+PUBLIC = ("pappers", "entreprises", "legifrance")
 KNOWN = next(siren for siren, company in COMPANIES.items() if company.form == "SAS" and siren[-1] not in "13")
 
 
@@ -180,7 +184,12 @@ def test_a_card_and_an_article_for_nothing(buyer, company, installation, library
     assert "Société par actions simplifiée (SAS)" in buyer.text
     buyer.get(f"/purchases/{article}")
     assert "Les parties choisissent la forme" in buyer.text
-    assert f'href="https://www.legifrance.gouv.fr/codes/article_lc/{LAWS[0].id}"' in buyer.text
+    page = f"{library.server.url}/codes/article_lc/{LAWS[0].id}"
+    assert f'href="{page}"' in buyer.text
+    with urlopen(page) as answer:  # noqa: S310 - our own server
+        read = answer.read().decode()
+    assert "Les parties choisissent la forme" in read
+    assert FICTION in read
     assert sum(charged(company).values()) == 0
     assert compare(installation.means).differences == []
     assert list(verify(installation.database, installation.storage)) == []
@@ -224,3 +233,15 @@ def test_only_what_is_free_is_read_twice(installation):
     )
     assert fulfilment._is_harmless(replace(merchant, manifest=keyed), order)
     assert not fulfilment._is_harmless(installation.merchants.merchant("pappers"), order)
+
+
+def test_an_administrator_is_not_told_that_what_is_open_needs_a_contract(app):
+    admin = Visitor(app)
+    admin.sign_in("benoit.besson")
+    admin.get("/admin/merchants")
+    rows = {name: re.search(rf'/admin/merchants/{name}">.*?</tr>', admin.page, re.DOTALL)[0] for name in PUBLIC}
+
+    assert ["simulé ici" in rows[name] for name in PUBLIC] == [False, True, True]
+    assert ["il faut un contrat" in rows[name] for name in PUBLIC] == [True, False, False]
+    admin.get("/admin/merchants/legifrance")
+    assert "un simulateur sur cette machine répond à la place de la véritable interface" in admin.text

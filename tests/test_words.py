@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask_babel import force_locale
 
-from portal import category_words, words
+from portal import category_words, filters, words
 from portal.checkout.fulfilment import CAUSES
 from portal.refusals import Reason
 
@@ -51,3 +51,12 @@ def test_every_category_has_a_symbol_and_any_other_that_of_a_service():
 
     for slug in [*category_words.CATEGORIES, "never-seen"]:
         assert f'id="{category_words.category_icon(slug)}"' in symbols
+
+
+@pytest.mark.parametrize(("size", "french", "english"), [
+    (12, "1 ko", "1 kB"), (84_400, "84 ko", "84 kB"), (1_240_000, "1,2 Mo", "1.2 MB"), (10_000_000, "10 Mo", "10 MB"),
+])  # fmt: skip
+def test_a_size_is_said_as_people_of_either_language_say_it(app, size, french, english):
+    for locale, said in (("fr", french), ("en", english)):
+        with app.test_request_context(), force_locale(locale):
+            assert filters.show_size(size).replace("\N{NO-BREAK SPACE}", " ") == said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 from urllib.parse import urlsplit
 
 from connectors.addresses import is_private, is_this_machine
@@ -10,16 +11,28 @@ from connectors.http import Network
 from connectors.manifest import Manifest
 from connectors.merchants.broken import ConnectorBroken
 
+Whom = Literal["merchant", "nobody", "test_system", "simulator"]
+"""To whom one speaks: the merchant, nobody before there is a contract, its own test system, or what stands in for it here."""
+
+
+def whom(manifest: Manifest, base_url: str) -> Whom:
+    """To whom one speaks at an address, by a manifest as its author wrote it."""
+    parts = urlsplit(base_url)
+    if manifest.sandbox:
+        return "nobody"
+    if parts.netloc in manifest.network.hosts:
+        return "merchant"
+    if parts.netloc in manifest.network.sandbox_hosts:
+        return "test_system"
+    # Elsewhere there is a gateway of the company's or, on this machine, nobody but a simulator.
+    return "simulator" if is_this_machine(parts.hostname or "") else "merchant"
+
 
 def way_to(manifest: Manifest, base_url: str) -> tuple[list[str], bool]:
     """Which hosts are contacted when the interface is there, and whether what is sold there is a demonstration."""
     host = urlsplit(base_url).netloc
-    if host in manifest.network.hosts:
-        return manifest.network.hosts, manifest.sandbox
-    if host in manifest.network.sandbox_hosts:
-        return manifest.network.sandbox_hosts, True
-    # Elsewhere there is a gateway of the company's or, on this machine, nobody but a simulator.
-    return [host], manifest.sandbox or is_this_machine(urlsplit(base_url).hostname or "")
+    known = next((hosts for hosts in (manifest.network.hosts, manifest.network.sandbox_hosts) if host in hosts), [host])
+    return known, whom(manifest, base_url) != "merchant"
 
 
 def require_public(connector: str, hosts: Sequence[str], network: Network) -> None:

@@ -28,7 +28,7 @@ from connectors.manifest import Manifest, ManifestError, Source, protocol_of, re
 from connectors.merchants.broken import ConnectorBroken as ConnectorBroken
 from connectors.merchants.code import code_of
 from connectors.merchants.packages import folder_of_package
-from connectors.merchants.reach import require_public, way_to
+from connectors.merchants.reach import Whom, require_public, way_to, whom
 from connectors.merchants.site import adjusted, require_site
 from connectors.merchants.trust import Level, Trust, require
 from connectors.opds.manifest import OpdsManifest
@@ -48,7 +48,7 @@ PROTOCOLS: Mapping[str, tuple[type[Manifest], type[MerchantConnector]]] = {
 
 @dataclass(frozen=True)
 class LoadedMerchant:
-    """A connector ready to be asked; `hosts` are the only ones it is asked at.
+    """A connector ready to be asked; `hosts` are the only ones it is asked at, `whom` who answers there.
 
     A web process waits for it from its seats: for what a first click asks, and for what a second click brings.
     """
@@ -56,6 +56,7 @@ class LoadedMerchant:
     manifest: Manifest
     connector: MerchantConnector
     hosts: tuple[str, ...] = ()
+    whom: Whom = "merchant"
     first_click: Seats = field(default_factory=Seats, compare=False)
     second_click: Seats = field(default_factory=Seats, compare=False)
 
@@ -192,6 +193,7 @@ def load_merchant(
         raise ConnectorBroken(connector, {"fr": f"il manque secrets : {listed}", "en": f"missing secrets: {listed}"})
     base = (base_url or manifest.network.base_url).rstrip("/")
     hosts, sandbox = way_to(manifest, base)
+    spoken_to = whom(manifest, base)
     manifest = manifest.model_copy(update={"sandbox": sandbox})
     require_public(connector, [host for host in hosts if not base_url or host != urlsplit(base).netloc], network)
     limits = Timeouts(**manifest.network.timeout)
@@ -200,7 +202,7 @@ def load_merchant(
         key=key, base_url=base, secrets=dict(secrets), http=http, manifest=manifest.model_dump(by_alias=True),
         uploads=uploads,
     )  # fmt: skip
-    return LoadedMerchant(manifest, made(context), tuple(hosts))
+    return LoadedMerchant(manifest, made(context), tuple(hosts), spoken_to)
 
 
 def _kind_of(connector: str, module: str, folder: Path, trust: Trust) -> Spoken:

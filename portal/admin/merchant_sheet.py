@@ -16,6 +16,7 @@ from connectors.contract import Words
 from connectors.kit.tiers import tier_of
 from connectors.manifest import Manifest, SiteText
 from connectors.merchants import registry
+from connectors.merchants.reach import Whom
 from connectors.merchants.registry import ConnectorBroken
 from portal import breakers, clock
 from portal.audit import AuditEntry
@@ -62,6 +63,7 @@ class Sheet:
     is_here: bool
     manifest: Manifest | None = None
     why: Words = field(default_factory=dict)
+    whom: Whom = "merchant"
     tier: str | None = None
     row: MerchantRow | None = None
     away: Standing | None = None
@@ -86,6 +88,11 @@ class Available:
     tier: str | None
     why: Words = field(default_factory=dict)
     remedy: Words = field(default_factory=dict)
+
+    @property
+    def whom(self) -> Whom:
+        """To whom it speaks at the address of its manifest."""
+        return "nobody" if self.manifest and self.manifest.sandbox else "merchant"
 
 
 def sheets(session: Session, merchants: SiteMerchants, settings: Settings) -> list[Sheet]:
@@ -115,6 +122,7 @@ def sheets(session: Session, merchants: SiteMerchants, settings: Settings) -> li
             Sheet(
                 key, loaded.manifest.merchant.name if loaded else names.get(key, key), connector, state,
                 is_here=key not in merchants.configured and key in here, manifest=loaded.manifest if loaded else None,
+                whom=loaded.whom if loaded else "merchant",
                 why=broken.words if broken else {}, tier=_tier(settings, connector), row=row,
                 away=away.get(merchant_lane(key)), report=told.get(key), run=runs.get(key), on_sale=shown.get(key, 0),
                 figures=figures.get(key, Figures()),

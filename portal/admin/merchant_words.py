@@ -16,6 +16,21 @@ TIERS = {
     "": lazy_gettext("below bronze"), None: lazy_gettext("not proved here"),
 }  # fmt: skip
 
+WHOM = {
+    "merchant": lazy_gettext("speaks to the merchant itself"),
+    "nobody": lazy_gettext("speaks to no real merchant: needs a contract"),
+    "test_system": lazy_gettext("speaks to the merchant's own test system"),
+    "simulator": lazy_gettext("a simulator on this machine answers in place of the real interface"),
+}
+"""To whom one speaks, and what is missing."""
+
+DEMONSTRATIONS = {
+    "nobody": lazy_gettext("demonstration: needs a contract"),
+    "test_system": lazy_gettext("demonstration: its test system"),
+    "simulator": lazy_gettext("demonstration: simulated here"),
+}
+"""The same in a few words."""
+
 DONE = {
     "connected": lazy_gettext("It was tested, it works, and it is connected: it sells in every process from now on."),
     "changed": lazy_gettext("It was tested and works: every process goes on with the new credentials."),

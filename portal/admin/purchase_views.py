@@ -15,7 +15,7 @@ from portal.admin.purchase_sheet import CHARGES, PAGE, Case, case_of, search, wa
 from portal.billing import refunds
 from portal.billing.offline import outstanding
 from portal.catalog.offers import merchant_names
-from portal.checkout import disputes
+from portal.checkout import disputes, packs
 from portal.refusals import Reason, Refused
 from portal.web import installation, wants_fragment
 from portal.words import reason as sentence
@@ -31,6 +31,7 @@ def all_purchases() -> ResponseReturnValue:
     with installation().database.reading() as session:
         found, unpaid = search(session, text, before, charge, merchant), outstanding(session)
         open_cases, names = waiting(session, merchant), merchant_names(session, [merchant])
+        units = packs.units_of(session, [order.number for order, _account in found])
     template = "admin/_purchases.html" if wants_fragment() else "admin/purchases.html"
     return render_template(
         template,
@@ -43,6 +44,7 @@ def all_purchases() -> ResponseReturnValue:
         merchant_name=names.get(merchant, merchant),
         words=purchase_words,
         unpaid=unpaid,
+        units=units,
         offline_cents=installation().settings.operator.offline_cents,
     )
 
@@ -97,7 +99,9 @@ def _why(case: Case) -> str:
 def _show(number: str, refusal: Reason | None = None, status: int = 200) -> ResponseReturnValue:
     typed: dict[str, Any] = {name: request.form.get(name, "") for name in ("reason", "amount")}
     case = _case(number)
+    with installation().database.reading() as session:
+        paid = packs.payment_of(session, number)
     return render_template(
-        "admin/purchase.html", case=case, why=_why(case), refusal=refusal, typed=typed, proved=is_proved(), words=purchase_words,
+        "admin/purchase.html", case=case, paid=paid, why=_why(case), refusal=refusal, typed=typed, proved=is_proved(), words=purchase_words,
         done=request.args.get("done", ""), key=request.form.get("key") or refunds.new_key(),
     ), status  # fmt: skip

@@ -91,6 +91,11 @@ class OfferRow(Base):
         return Price(self.net_cents, self.gross_cents)
 
     @property
+    def is_complete(self) -> bool:
+        """Whether it can be priced before anything was typed: what is asked is optional, or begins with a choice made."""
+        return all(item["choices"] or not item["required"] for item in self.inputs)
+
+    @property
     def fields(self) -> list[contract.Input]:
         """The inputs the employee is asked for."""
         return [

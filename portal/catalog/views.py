@@ -33,8 +33,11 @@ def home() -> ResponseReturnValue:
         closed = house.merchants.closed(session)
         found = shelf(session, Employee(person.id, person.group_keys), wish, closed)
         names = merchant_names(session, found.merchants)
-    template = "catalog/_results.html" if wants_fragment() else "catalog/home.html"
-    return render_template(template, shelf=found, wish=wish, merchant_names=names, delivery_names=words.DELIVERY_KINDS)
+    part = wants_fragment()
+    return render_template(
+        "catalog/_results.html" if part else "catalog/home.html", shelf=found, wish=wish, part=part,
+        merchant_names=names, delivery_names=words.DELIVERY_KINDS,
+    )  # fmt: skip
 
 
 def _asked(name: str, longest: int) -> str:

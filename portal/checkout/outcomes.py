@@ -64,7 +64,7 @@ def require_usable(done: contract.Done) -> None:
         raise contract.ContractBroken("the delivery has no key")
     if isinstance(delivery, contract.Licence) and delivery.until and delivery.until.tzinfo is None:
         raise contract.ContractBroken("the end of the licence has no time zone")
-    if isinstance(delivery, contract.Link | contract.Access) and not _is_a_page(delivery.url):
+    if isinstance(delivery, contract.Link | contract.Access) and not is_a_page(delivery.url):
         raise contract.ContractBroken(f"the delivery leads nowhere: {delivery.url[:100]!r}")
     for name in ENDS:
         until = getattr(delivery, name, None)
@@ -72,7 +72,8 @@ def require_usable(done: contract.Done) -> None:
             raise contract.ContractBroken(f"the end of the delivery has no time zone: {until}")
 
 
-def _is_a_page(url: str) -> bool:
+def is_a_page(url: str) -> bool:
+    """Whether an address may be followed: over TLS, or on this machine."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -42,6 +42,8 @@ class Panel:
     typed: dict[str, str] = field(default_factory=dict)
     wrong: dict[str, Reason] = field(default_factory=dict)
     found: dict[str, list[Suggestion]] = field(default_factory=dict)
+    nothing_found: bool = False
+    """A name was looked up, and nothing is called so."""
     quote: QuoteRow | None = None
     refusal: Reason | None = None
     request: PurchaseRequest | None = None
@@ -94,7 +96,9 @@ def price(
         # Not even completions are asked of whoever is somebody else now.
         return
     for item in searched:
-        panel.found[item.name] = _complete(merchants, panel.offer, item.name, panel.typed[item.name])
+        found = _complete(merchants, panel.offer, item.name, panel.typed[item.name])
+        panel.found[item.name] = found or []
+        panel.nothing_found |= item.type == "siren" and found == []
     unresolved = {name for name, found in panel.found.items() if not _is_chosen(found, panel.typed[name])}
     if any(panel.found[name] for name in unresolved):
         panel.wrong = {name: Reason("input_choose") for name in unresolved if panel.found[name]}
@@ -103,7 +107,10 @@ def price(
     try:
         panel.quote = _ask(panel, database, merchants, account_id, buyer)
     except InvalidInputs as error:
-        panel.wrong = error.reasons if asked else _not_gaps(error.reasons, panel.typed)
+        if not asked:
+            panel.wrong = _not_gaps(error.reasons)
+        else:
+            panel.wrong = _by_name(error.reasons) if panel.nothing_found else error.reasons
     except Refused as error:
         panel.refusal = error.reason
 
@@ -182,7 +189,8 @@ def _is_chosen(found: list[Suggestion], text: str) -> bool:
     return any(suggestion.value == text.strip() for suggestion in found)
 
 
-def _complete(merchants: Merchants, offer: OfferRow, name: str, text: str) -> list[Suggestion]:
+def _complete(merchants: Merchants, offer: OfferRow, name: str, text: str) -> list[Suggestion] | None:
+    """What a text may mean, best first; None when the merchant does not say."""
     try:
         merchant = merchants.merchant(offer.merchant)
         with merchant.first_click.waiting(), asking(offer.merchant):
@@ -191,9 +199,16 @@ def _complete(merchants: Merchants, offer: OfferRow, name: str, text: str) -> li
     except (ConnectorError, Refused) as error:
         # Without completions the employee can still type the value itself.
         log.warning("no_completions", merchant=offer.merchant, detail=str(error))
-        return []
+        return None
 
 
-def _not_gaps(reasons: Mapping[str, Reason], typed: Mapping[str, str]) -> dict[str, Reason]:
+def _by_name(reasons: Mapping[str, Reason]) -> dict[str, Reason]:
+    """Who typed a name that nobody has knows how many digits a SIREN has."""
+    return {
+        name: Reason("input_siren_name") if why.code == "input_siren_form" else why for name, why in reasons.items()
+    }
+
+
+def _not_gaps(reasons: Mapping[str, Reason]) -> dict[str, Reason]:
     unfinished = {"input_missing", "input_short", "input_siren_form", "input_phone", "input_date"}
     return {name: why for name, why in reasons.items() if why.code not in unfinished}

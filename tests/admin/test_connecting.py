@@ -79,7 +79,7 @@ def test_what_was_connected_sells_in_every_process_at_once(admin, site):
     connect(admin, site)
 
     assert "le marchand est raccordé" in admin.text
-    assert re.search(r"[1-9]\d* listées, 0 retirées, 0 refusées", admin.text)
+    assert re.search(r"listées : [1-9]\d* ; retirées : 0 ; refusées : 0", admin.text)
     buyer, number = buy(other)
     work_off(other)
     assert number
@@ -199,7 +199,7 @@ def test_a_merchant_of_a_protocol_brings_its_manifest(admin, site):
         assert (admin.status, "ne dit pas qui vend" in admin.text) == (422, True)
         admin.post("/admin/merchants/connect/acp", **typed)
 
-        assert "5 listées, 0 retirées, 2 refusées" in admin.text
+        assert "listées : 5 ; retirées : 0 ; refusées : 2" in admin.text
         assert admin.page.count('<li class="dn">') == 2
         assert "Normes Démo SAS" in site.process().merchants.merchant("normes").manifest.merchant.name
         admin.get("/admin/merchants")

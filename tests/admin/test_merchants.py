@@ -117,7 +117,7 @@ def test_a_list_read_by_hand_says_what_came_of_it(admin, company):
     admin.get("/admin/merchants/registre")
     admin.post("/admin/merchants/registre/read")
     assert "Sa liste a été lue" in admin.text
-    assert re.search(r"6 listées, 0 retirées, 0 refusées", admin.text)
+    assert "listées : 6 ; retirées : 0 ; refusées : 0" in admin.text
     company.merchants.set_fault("registre", "down")
     admin.post("/admin/merchants/registre/read")
     assert "pas pu être lue jusqu’au bout" in admin.text

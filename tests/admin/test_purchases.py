@@ -143,3 +143,19 @@ def test_a_form_sent_again_for_want_of_an_answer_asks_once(finance, bought, work
     finance.post(f"/admin/purchases/{bought}", key=re.search(r'name="key" value="([^"]+)"', finance.page)[1], **fields)
     work()
     assert [line.refunded_cents for line in company.operator.book.charges()] == [200]
+
+
+def test_what_a_pack_has_paid_is_no_gift(finance, buyer, work):
+    pack = buyer.confirm(buyer.ask_price("quidonc-pack10"))
+    work()
+    number = buyer.confirm(buyer.ask_price("quidonc-inverse", phone="01 42 68 53 00"))
+    finance.get("/admin/purchases")
+    row = re.search(rf"/admin/purchases/{number}.*?</tr>", finance.text, re.DOTALL)[0]
+
+    assert "par un pack" in row
+    assert "1 crédit" in row
+    assert "gratuit" not in row
+    finance.get(f"/admin/purchases/{number}")
+    assert "Personne : payé avec 1 crédit du pack" in finance.text
+    assert f'href="/admin/purchases/{pack}"' in finance.page
+    assert "dont 0,00" not in finance.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from demo.companies import COMPANIES
@@ -131,3 +132,46 @@ def test_one_confirmation_in_two_tabs_makes_one_order(desk: Desk):
 
     desk.wait_for_charges(1)
     assert desk.charges() == ["succeeded"]
+
+
+@pytest.mark.parametrize("slug", ["lesechos-pass-24h", "quidonc-pack10"])
+def test_without_javascript_what_asks_nothing_takes_two_clicks_too(plain_desk: Desk, slug: str):
+    plain_desk.sign_in()
+    page = plain_desk.page
+    page.locator(f"#buy-{slug}").click()
+    expect(page.locator("button.see")).to_be_hidden()
+    page.get_by_role("button", name=re.compile("Confirmer")).click()
+
+    expect(page.locator(".order")).to_contain_text("Livré")
+    plain_desk.wait_for_charges(1)
+    assert plain_desk.charges() == ["succeeded"]
+
+
+def test_with_javascript_nothing_else_stands_before_the_price(desk: Desk):
+    desk.sign_in()
+    desk.page.locator("#buy-lesechos-pass-24h").click()
+    expect(desk.page.get_by_role("button", name=re.compile("Confirmer"))).to_be_focused()
+
+    expect(desk.page.locator("button.see")).to_be_hidden()
+
+
+def test_a_merchant_who_was_away_can_be_asked_again_at_the_same_place(desk: Desk):
+    desk.company.merchants.set_fault("lesechos", "down")
+    desk.sign_in()
+    desk.page.locator("#buy-lesechos-pass-24h").click()
+    expect(desk.page.locator(".notice-error")).to_contain_text("Les Échos")
+    desk.company.merchants.set_fault("lesechos", None)
+    desk.page.locator("button.see").click()
+
+    expect(desk.page.get_by_role("button", name=re.compile("Confirmer"))).to_be_visible()
+
+
+def test_a_search_says_how_many_there_are_and_a_name_that_nobody_has_is_said(desk: Desk):
+    desk.sign_in()
+    page = desk.page
+    page.get_by_role("searchbox").press_sequentially("annuaire inversé")
+    expect(page.locator("#found")).to_have_text(re.compile(r"^\d+ service"))
+    page.goto(desk.address + "/offers/registre-kbis")
+    page.locator("input[name=siren]").press_sequentially("zzzz")
+
+    expect(page.locator(".quote")).to_contain_text("Aucun résultat sous ce nom")

@@ -47,9 +47,9 @@ def _numbers(installation, state):
 
 
 @pytest.mark.parametrize(("typed", "sentence"), [
-    ("", "À remplir."), ("12345678", "Un SIREN a neuf chiffres"), ("123456789", "Ce SIREN a un chiffre faux"),
+    ("", "À remplir."), ("12345678", "Un SIREN a neuf chiffres"), ("123456789", "sa clé de contrôle ne correspond pas"),
     ("7328293201", "Un SIREN a neuf chiffres"), ("732829320", "n'est pas au registre"),
-    ("<script>alert(1)</script>", "Un SIREN a neuf chiffres"), ("nowhere at all", "Un SIREN a neuf chiffres"),
+    ("<script>alert(1)</script>", "Aucune entreprise trouvée"), ("nowhere at all", "Aucune entreprise trouvée sous ce nom"),
     ("9" * 600, "Un SIREN a neuf chiffres"), ("73282\x00320", "caractères"),
 ])  # fmt: skip
 def test_a_siren_that_is_wrong_is_said_beside_what_was_typed(typed, sentence, buyer, company):

@@ -103,7 +103,7 @@ def test_the_receipt_and_the_pack_say_what_paid(pack, buyer):
 
 def test_somebody_who_would_rather_pay_does(pack, buyer, installation, company, work):
     buyer.ask_price("quidonc-inverse", phone=PHONE)
-    assert "Garder le crédit et payer celui-ci" in buyer.text
+    assert "Garder le crédit et payer cet achat" in buyer.text
     buyer.post("/offers/quidonc-inverse/quote", each="1", phone=PHONE)
     assert "Confirmer : 0,90" in buyer.text.replace("\xa0", " ")
     token = buyer.page.split('name="token" value="')[1].split('"')[0]

@@ -203,3 +203,14 @@ def test_a_host_of_the_manifest_is_never_a_demonstration_for_its_address(made):
     assert reach.way_to(manifest, "https://api.essai.example/v3") == (["api.essai.example"], False)
     assert reach.way_to(manifest, "https://elsewhere.example") == (["elsewhere.example"], False)
     assert reach.way_to(manifest, "http://[::1]:8080/x") == (["[::1]:8080"], True)
+
+
+def test_a_demonstration_says_whether_a_contract_or_only_the_way_is_missing(made):
+    at = [
+        "https://api.essai.example/v3", "https://test.essai.example", "http://127.0.0.1:8080", "https://gateway.example",
+    ]  # fmt: skip
+    without_contract = read_folder(made)[0]
+    assert {reach.whom(without_contract, each) for each in at} == {"nobody"}
+    network = without_contract.network.model_copy(update={"sandbox_hosts": ["test.essai.example"]})
+    real = without_contract.model_copy(update={"sandbox": False, "network": network})
+    assert [reach.whom(real, each) for each in at] == ["merchant", "test_system", "simulator", "merchant"]

@@ -21,7 +21,6 @@ SHORTEST = 2
 MOST_NAMED = 3
 # An article to be repealed on a day to come, or differently for some, is in force until then.
 IN_FORCE = {"VIGUEUR", "VIGUEUR_DIFF", "VIGUEUR_ETEN", "VIGUEUR_NON_ETEN", "ABROGE_DIFF"}
-PAGE = "https://www.legifrance.gouv.fr/codes/article_lc/"
 SOURCE = "Légifrance (DILA) – Licence Ouverte 2.0. Seul le Journal officiel fait foi."
 NONE = {
     "fr": "Légifrance ne trouve aucun article de code en vigueur sous cette référence. Écrivez par exemple « article L1221-1 du code du travail ».",
@@ -61,7 +60,8 @@ class Connector(DeclaredMerchant):
             return {"articles": _completed(content, values["text"])}
         if step == "quote":
             return {"article": _meant(content, values["input.reference"])}
-        return {"article": _article(content, values["quote.ref"])} if step == "fulfil" else content
+        page = self.context.manifest["settings"]["page"]
+        return {"article": _article(content, values["quote.ref"], page)} if step == "fulfil" else content
 
 
 def _sign_in_of(base_url: str) -> str:
@@ -120,8 +120,8 @@ def _several(found: list[dict[str, str]]) -> Words:
     }
 
 
-def _article(content: Any, ident: str) -> dict[str, Any]:
-    """The text of an article under the names of the manifest. Raises `ContractBroken`."""
+def _article(content: Any, ident: str, page: str) -> dict[str, Any]:
+    """The text of an article under the names of the manifest, and where it is read. Raises `ContractBroken`."""
     if not isinstance(content, Mapping) or "article" not in content:
         raise ContractBroken("no article in the answer")
     article = content["article"]
@@ -136,7 +136,7 @@ def _article(content: Any, ident: str) -> dict[str, Any]:
     return {
         "outcome": "found", "label": " – ".join(filter(None, (f"Article {text(article, 'num')}", title))), "text": said,
         "nota": plain(text(article, "notaHtml") or text(article, "nota")), "since": day(find(article, "dateDebut")),
-        "until": day(find(article, "dateFin")), "address": PAGE + ident, "source": SOURCE,
+        "until": day(find(article, "dateFin")), "address": page + ident, "source": SOURCE,
     }  # fmt: skip
 
 
