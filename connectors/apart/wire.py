@@ -15,7 +15,7 @@ from typing import Any
 
 from connectors import contract
 from connectors.contract import ConnectorError, Rejected, Unavailable
-from connectors.exchange import Answer, Download
+from connectors.exchange import Answer, Download, fraction
 
 MARK = "$"
 KINDS: Mapping[str, type] = {
@@ -34,7 +34,7 @@ ERRORS: Mapping[str, type[ConnectorError]] = {
         contract.NotOffered,
     )
 }  # fmt: skip
-SIMPLE: Mapping[type, Any] = {Decimal: Decimal, datetime: datetime.fromisoformat, date: date.fromisoformat}
+SIMPLE: Mapping[type, Any] = {Decimal: fraction, datetime: datetime.fromisoformat, date: date.fromisoformat}
 READ: Mapping[str, Any] = {kind.__name__: read for kind, read in SIMPLE.items()}
 NESTED = {list, dict}
 AS_IT_IS = {str, int, float, bool, type(None)}
