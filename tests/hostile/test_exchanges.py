@@ -25,6 +25,20 @@ def test_a_document_that_is_nowhere_is_a_persons_to_decide_and_not_asked_for_wit
     assert "sent on to what is no address" in world.read_by_admin(number)
 
 
+@pytest.mark.parametrize("error", [KeyError("url"), TypeError("no text"), RecursionError()])
+def test_whatever_fetching_raises_is_a_persons_to_decide_in_the_end(error, world, later, monkeypatch):
+    def fetch(_document, _into):
+        raise error
+
+    monkeypatch.setattr(world.house.merchants.loaded["louche"].connector, "fetch", fetch)
+
+    number = world.buy()
+    world.settle(later, *LATE)
+
+    assert world.state(number) == ("disputed", "content_missing")
+    assert type(error).__name__ in world.read_by_admin(number)
+
+
 def test_a_list_is_read_although_the_terms_of_its_merchant_are_nowhere(world, monkeypatch):
     loaded = world.house.merchants.loaded["louche"]
     url = f"{loaded.connector.context.base_url}/documents/terms"
