@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from connectors import patterns
 from connectors.contract import ConnectorError, ContractBroken, Listed, Offer, Removed, State, Unfit
 from connectors.intangible import asks_for_address
 from connectors.merchants.registry import LoadedMerchant
@@ -238,6 +239,9 @@ def _fault_of(given: Offer | Unfit) -> str:
         return str(error)
     if asked := next(filter(asks_for_address, offer.inputs), None):
         return f"it asks where to ship something ({asked.name}): only what is delivered online is sold here"
+    # Matched by us against what is typed: whoever writes one could keep the whole portal busy with it.
+    if slow := next(filter(None, (patterns.fault(each.pattern, each.maximum) for each in offer.inputs)), ""):
+        return f"it asks for something by a pattern: {slow}"
     if not NAME.fullmatch(offer.id) or not NAME.fullmatch(offer.category):
         return "an offer's id and category are made of letters, digits, dots, dashes and underscores"
     if not (offer.title.get("fr") and offer.summary.get("fr")):

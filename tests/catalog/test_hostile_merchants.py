@@ -75,6 +75,7 @@ def slugs(database):
     replace(GOOD, term="P1M"), replace(GOOD, pricing="duration", delivery="access"), replace(GOOD, pricing="rent"),
     replace(GOOD, pricing="subscription", term="for ever", delivery="access"), replace(GOOD, pricing="duration", term="P7D"),
     replace(GOOD, pricing="subscription", term="P99Y", delivery="access"),
+    replace(GOOD, inputs=(Input("n", WORDS, pattern="((a+))+b"),)), replace(GOOD, inputs=(Input("n", WORDS, pattern="("),)),
     replace(GOOD, delivery="licence", units=-1), replace(GOOD, delivery="licence", units=2**40), replace(GOOD, units=10),
 ])  # fmt: skip
 def test_an_offer_that_cannot_be_is_refused_alone(bad, database):
