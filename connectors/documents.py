@@ -31,6 +31,8 @@ MARKUP = re.compile(rb"(?i)<(!doctype\s+html|html|head|body|script|svg|meta)\b")
 MOST_ENTRIES, MOST_UNPACKED = 20_000, 2_000_000_000
 SMALL = 1_000_000
 LONGEST_END, LONGEST_INDEX = 66_000, 5_000_000
+LOCATOR, LONG_END = 20, 56
+"""Bytes of what stands before an archive's end when it is a long one (APPNOTE.TXT, 4.3.14 and 4.3.15)."""
 TAIL = 4096
 UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """In a file's name: what leads elsewhere, or makes it read as another."""
@@ -130,7 +132,7 @@ def _tiff(file: BinaryIO) -> tuple[str, ...]:
 
 def _archive(file: BinaryIO, needed: tuple[str, ...] = ()) -> tuple[str, ...]:
     _begins(file, b"PK\x03\x04", b"PK\x05\x06" if not needed else b"PK\x03\x04")
-    with _opened(file) as archive:
+    with opened(file) as archive:
         names = archive.namelist()
         _require_harmless(names, sum(entry.file_size for entry in archive.infolist()))
         if missing := [name for name in needed if name not in names]:
@@ -140,14 +142,19 @@ def _archive(file: BinaryIO, needed: tuple[str, ...] = ()) -> tuple[str, ...]:
     return ()
 
 
-def _opened(file: BinaryIO) -> zipfile.ZipFile:
-    """An archive whose list of files is no longer than we read into memory."""
+def opened(file: BinaryIO) -> zipfile.ZipFile:
+    """An archive whose list of files is no longer than we read into memory. Raises `ContractBroken`."""
     file.seek(0, 2)
     file.seek(max(0, file.tell() - LONGEST_END))
-    _before, mark, end = file.read().rpartition(b"PK\x05\x06")
+    before, mark, end = file.read().rpartition(b"PK\x05\x06")
     if not mark or len(end) < 18:
         raise ContractBroken("the archive is cut short: its end is missing")
-    if int.from_bytes(end[8:12], "little") > LONGEST_INDEX:
+    index = int.from_bytes(end[8:12], "little")
+    if before[-LOCATOR:].startswith(b"PK\x06\x07"):
+        # Of a long archive another record says it, and readers believe that one whatever stands here.
+        long_end = before[-LOCATOR - LONG_END : -LOCATOR]
+        index = int.from_bytes(long_end[40:48], "little") if long_end.startswith(b"PK\x06\x06") else LONGEST_INDEX + 1
+    if index > LONGEST_INDEX:
         raise ContractBroken("the archive swells: its list of files is too long")
     file.seek(0)
     return zipfile.ZipFile(file)
@@ -201,7 +208,7 @@ def _epub(file: BinaryIO) -> tuple[str, ...]:
 
 
 def _archive_of_pages(file: BinaryIO) -> tuple[str, ...]:
-    with _opened(file) as archive:
+    with opened(file) as archive:
         others = [name for name in archive.namelist() if not name.lower().endswith(".js")]
         _require_harmless(others, sum(each.file_size for each in archive.infolist()))
         return ("javascript",) if len(others) < len(archive.namelist()) else ()

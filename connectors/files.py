@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import codecs
 import re
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
+from connectors import documents
 from connectors.contract import Words
 
 PDF, TEXT = "application/pdf", "text/plain"
@@ -91,23 +90,17 @@ def _look_office(main: bytes) -> Callable[[BinaryIO], None]:
 
     def look(file: BinaryIO) -> None:
         try:
-            with zipfile.ZipFile(file) as package:
+            with documents.opened(file) as package:
                 entries = package.infolist()
                 table = package.getinfo("[Content_Types].xml")
                 if len(entries) > MOST_ENTRIES or table.file_size > LONGEST_TABLE:
                     raise NotThis("unreadable")
                 with package.open(table) as opened:
                     types = opened.read(LONGEST_TABLE)
-        except (
-            zipfile.BadZipFile,
-            KeyError,
-            OSError,
-            EOFError,
-            NotImplementedError,
-            RuntimeError,
-            ValueError,
-            zlib.error,
-        ):
+        except NotThis:
+            raise
+        except Exception:
+            # Whatever a reader of archives trips over, in whichever of their codings, is none.
             raise NotThis("mismatch") from None
         names = "\n".join(entry.filename for entry in entries).encode("utf-8", "replace")
         if PROGRAM.search(types) or PROGRAM.search(names) or any(RUNNABLE.search(each.filename) for each in entries):

@@ -79,6 +79,17 @@ def book():
     return made.getvalue()
 
 
+def long_list(content, files=100_000):
+    """An archive with so many files, whose end says little, and whose other end, which readers believe, says all."""
+    before, _mark, end = content.rpartition(b"PK\x05\x06")
+    at = int.from_bytes(end[12:16], "little")
+    listed = before[at:] + (b"PK\x01\x02\x14" + b"\0" * 23 + b"\x01" + b"\0" * 17 + b"x") * files
+    counted = (files + 2).to_bytes(8, "little") * 2 + len(listed).to_bytes(8, "little") + at.to_bytes(8, "little")
+    long_end = b"PK\x06\x06" + (44).to_bytes(8, "little") + b"-\0-\0" + b"\0" * 8 + counted
+    locator = b"PK\x06\x07\0\0\0\0" + (at + len(listed)).to_bytes(8, "little") + b"\x01\0\0\0"
+    return before[:at] + listed + long_end + locator + b"PK\x05\x06" + end[:8] + b"\x64\0\0\0" + end[12:]
+
+
 PK = b"PK\x03\x04"
 JS = {"S": NameObject("/JavaScript"), "JS": TextStringObject("app.alert(1)")}
 LAUNCH = {"S": NameObject("/Launch"), "F": TextStringObject("cmd.exe")}
@@ -107,6 +118,8 @@ REFUSED = {
     "an archive that leaves its folder": (archive(**{"../../etc/cron.d/x": b"x"}), "application/zip", "outside"),
     "an archive with another drive": (archive(**{"C:\\Windows\\x.txt": b"x"}), "application/zip", "outside"),
     "an archive that swells": (archive(**{f"{n}": b"" for n in range(20_001)}), "application/zip", "swells"),
+    "a Word document whose list swells behind its end": (long_list(word(), 150_000), DOCX, "list of files"),
+    "a Word document with two ends": (word()[:-22] + b"PK\x06\x07" + b"\0" * 16 + word()[-22:], DOCX, "list of files"),
     "an archive whose list swells": (PK + b"0" * 100 + b"PK\x05\x06" + b"\0" * 8 + b"\xff\xff\xff\xff" + b"\0" * 6, "application/zip", "swells"),
     "Word that says it in two bytes a letter": (word(**{"[Content_Types].xml": "<T a='macroEnabled'/>".encode("utf-16")}), DOCX, "macro"),
     "Word whose list of types has no end": (word(**{"[Content_Types].xml": b" " * 1_500_000}), DOCX, "should be short"),
