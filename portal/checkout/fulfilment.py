@@ -143,7 +143,8 @@ def _delivered(session: Session, order: Order, stored: Stored | None, lease: Lea
     orders.move(session, order, "delivered", {"sha256": row.sha256, "active": row.content.get("active", [])})
     packs.use(session, order.number)
     if order.units:
-        packs.open_pack(session, order, outcomes.licence_of(order.outcome or {}))
+        licence = outcomes.licence_of(order.outcome or {})
+        packs.open_pack(session, order, licence.key, terms.end_of(licence))
     charges.want_capture(session, order.number)
     log.info("order_delivered", order=order.number, kind=row.kind)
 

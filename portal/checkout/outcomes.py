@@ -19,6 +19,8 @@ DELIVERIES: dict[str, type[Any]] = {
 
 
 ENDS = ("expires_at", "until")
+FIRST_YEAR = 1
+"""How machines write that nobody thought of an end; in another time zone it may be before every calendar."""
 
 
 def to_json(done: contract.Done) -> dict[str, Any]:
@@ -70,6 +72,8 @@ def require_usable(done: contract.Done) -> None:
         until = getattr(delivery, name, None)
         if until is not None and until.tzinfo is None:
             raise contract.ContractBroken(f"the end of the delivery has no time zone: {until}")
+        if until is not None and until.year == FIRST_YEAR:
+            raise contract.ContractBroken(f"the end of the delivery is none: {until}")
 
 
 def _is_a_page(url: str) -> bool:
