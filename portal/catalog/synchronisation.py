@@ -33,6 +33,7 @@ log = logs.get(__name__)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 BATCH = 500
 MOST_OFFERS = 1_000_000
+MOST_ITEMS = 2 * MOST_OFFERS
 LONGEST_TEXT = 2000
 MOST_TOLD = 100
 """So many refused offers are named; the rest is counted."""
@@ -139,10 +140,13 @@ class _Reading:
 
     def _items(self, cursor: str) -> Iterator[Listed]:
         with asking(self.key):
-            for item in self.merchant.connector.list_offers(cursor):
+            for number, item in enumerate(self.merchant.connector.list_offers(cursor), start=1):
                 yield checked(item) if isinstance(item, Removed | State | Unfit) else item
                 if len(self.seen) > MOST_OFFERS:
                     raise ContractBroken(f"the list is longer than {MOST_OFFERS} offers")
+                # What is refused, listed twice or no offer at all comes without an end as well.
+                if number > MOST_ITEMS:
+                    raise ContractBroken(f"the list never ends: {number} items, {len(self.seen)} offers among them")
 
     def _store(self, run: Run, batch: list[Offer | Removed | Unfit], cursor: str | None = None) -> None:
         offers: dict[str, Offer] = {}
