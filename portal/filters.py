@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from portal import category_words, clock, countries, money, sentences, term_words, upload_words, words
 from portal.billing.operators import name_of
+from portal.checkout.outcomes import is_a_page
 from portal.checkout.terms import promised_end
 from portal.languages import in_language
 
@@ -36,6 +37,7 @@ def register(app: Flask) -> None:
     app.add_template_filter(words.reason, "sentence")
     app.add_template_filter(words.active, "active_parts")
     app.add_template_filter(show_size, "size")
+    app.add_template_test(is_a_page, "page")
     app.add_template_filter(countries.names, "countries")
     app.add_template_filter(upload_words.endings, "file_endings")
     app.add_template_filter(lambda accept: upload_words.kinds(accept, _locale()), "file_kinds")

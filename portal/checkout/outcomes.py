@@ -66,7 +66,7 @@ def require_usable(done: contract.Done) -> None:
         raise contract.ContractBroken("the delivery has no key")
     if isinstance(delivery, contract.Licence) and delivery.until and delivery.until.tzinfo is None:
         raise contract.ContractBroken("the end of the licence has no time zone")
-    if isinstance(delivery, contract.Link | contract.Access) and not _is_a_page(delivery.url):
+    if isinstance(delivery, contract.Link | contract.Access) and not is_a_page(delivery.url):
         raise contract.ContractBroken(f"the delivery leads nowhere: {delivery.url[:100]!r}")
     for name in ENDS:
         until = getattr(delivery, name, None)
@@ -76,10 +76,15 @@ def require_usable(done: contract.Done) -> None:
             raise contract.ContractBroken(f"the end of the delivery is none: {until}")
 
 
-def _is_a_page(url: str) -> bool:
+def is_a_page(url: str) -> bool:
+    """Whether an address is a page that an employee may be led to, and is the one that it looks like."""
+    url = url.strip()
     try:
         parts = urlsplit(url)
     except ValueError:
+        return False
+    # As a reader takes it: before an @ anything may be called a host, and browsers read a backslash as a slash.
+    if "@" in parts.netloc or "\\" in url or not url.isprintable() or " " in parts.netloc:
         return False
     here = parts.hostname in {"127.0.0.1", "localhost", "::1"}
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and here))
