@@ -34,6 +34,8 @@ MARKUP = re.compile(rb"(?i)<(!doctype\s+html|html|head|body|script|svg|meta)\b")
 MOST_ENTRIES, MOST_UNPACKED = 20_000, 2_000_000_000
 SMALL = 1_000_000
 LONGEST_END, LONGEST_INDEX = 66_000, 5_000_000
+LOCATOR, LONG_END = 20, 56
+"""Bytes of what stands before an archive's end when it is a long one (APPNOTE.TXT, 4.3.14 and 4.3.15)."""
 TAIL = 4096
 UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """In a file's name: what leads elsewhere, or makes it read as another."""
@@ -70,9 +72,12 @@ def check(media_type: str, file: BinaryIO) -> tuple[str, ...]:
     file.seek(0)
     try:
         return kind_of(media_type).check(file)
-    except (ContractBroken, OSError):
+    except ContractBroken:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno:
+            # Our disk. A decompressor says the same of bytes, with no number.
+            raise
         # Made by somebody else, perhaps for this very reader: whatever it trips over is no document.
         raise Damaged(f"the document is cut short or damaged: {type(error).__name__}: {error}"[:200]) from error
 
@@ -167,13 +172,18 @@ def _office(part: str, main: bytes) -> Callable[[BinaryIO], tuple[str, ...]]:
 
 
 def _opened(file: BinaryIO) -> zipfile.ZipFile:
-    """An archive whose list of files is no longer than we read into memory."""
+    """An archive whose list of files is no longer than we read into memory. Raises `Damaged`."""
     file.seek(0, 2)
     file.seek(max(0, file.tell() - LONGEST_END))
-    _before, mark, end = file.read().rpartition(b"PK\x05\x06")
+    before, mark, end = file.read().rpartition(b"PK\x05\x06")
     if not mark or len(end) < 18:
         raise Damaged("the archive is cut short: its end is missing")
-    if int.from_bytes(end[8:12], "little") > LONGEST_INDEX:
+    index = int.from_bytes(end[8:12], "little")
+    if before[-LOCATOR:].startswith(b"PK\x06\x07"):
+        # Of a long archive another record says it, and readers believe that one whatever stands here.
+        long_end = before[-LOCATOR - LONG_END : -LOCATOR]
+        index = int.from_bytes(long_end[40:48], "little") if long_end.startswith(b"PK\x06\x06") else LONGEST_INDEX + 1
+    if index > LONGEST_INDEX:
         raise Damaged("the archive swells: its list of files is too long")
     file.seek(0)
     return zipfile.ZipFile(file)

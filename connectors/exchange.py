@@ -14,6 +14,14 @@ from connectors.waiting import seconds
 
 HALF_A_SIGN = re.compile(rb"\\u[dD][89a-fA-F]")
 """A surrogate alone is text that nobody can store or show."""
+MOST_PLACES = 100
+"""Digits, before or behind the point; more are no amount, no count and no share of anything."""
+
+
+def fraction(text: str) -> Decimal:
+    """A fraction as JSON writes it; one beyond measure is infinite, since to make a whole number of it takes hours."""
+    value = Decimal(text)
+    return value if len(text) <= MOST_PLACES and abs(value.adjusted()) <= MOST_PLACES else Decimal("Infinity")
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class Answer:
     def json(self) -> Any:
         """The body as JSON, fractions as `Decimal`. Raises `ContractBroken` when it is not JSON."""
         try:
-            content = json.loads(self.body, parse_float=Decimal)
+            content = json.loads(self.body, parse_float=fraction)
             if HALF_A_SIGN.search(self.body):
                 json.dumps(content, default=str, ensure_ascii=False).encode()
             return content

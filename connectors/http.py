@@ -8,6 +8,7 @@ corporate proxy, within limits of time and size. It tells *certainly never sent*
 from __future__ import annotations
 
 import hashlib
+import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
@@ -32,6 +34,8 @@ REDIRECTS = {301, 302, 303, 307, 308}
 LONGEST_CHAIN = 3
 HARMLESS = {"accept", "accept-language", "user-agent"}
 """What another host may be told: any other header may be a merchant's way to sign in, whatever it is called."""
+SENDABLE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
+"""What a header may hold (RFC 9110, 5.5), as far as everybody reads it."""
 
 # Raised before the first byte of the request has left.
 NEVER_SENT = (
@@ -102,6 +106,8 @@ class GuardedClient:
             follow_redirects=False,
             trust_env=True,
             headers={"accept-encoding": ACCEPTED},
+            # Kept, they would grow for as long as a merchant likes, and tell it that two buyers are one visitor.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
         written = {urlsplit(f"//{host}").hostname or "" for host in self.hosts}
         addresses.guard(
@@ -193,6 +199,7 @@ class GuardedClient:
     def _hops(
         self, method: str, url: str, headers: dict[str, str], content: dict[str, Any]
     ) -> Iterator[tuple[httpx2.Response, float]]:
+        _require_sendable(headers)
         deadline = time.monotonic() + self.timeouts.total
         host = _host_of(url)
         if content.get("params"):
@@ -217,7 +224,7 @@ class GuardedClient:
                 raise ContractBroken(f"{host}: {error}") from error
             except httpx2.HTTPError as error:
                 raise UnknownOutcome(f"{host}: {type(error).__name__}: {error}") from error
-            url, content = urljoin(url, location), {}
+            url, content = _joined(url, location), {}
             if _host_of(url) != host:
                 headers = {name: value for name, value in headers.items() if name.lower() in HARMLESS}
             host = _host_of(url)
@@ -239,9 +246,25 @@ class GuardedClient:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
         if address.removesuffix(":443") not in self.hosts:
-            raise ContractBroken(f"{host or url!r} is not among the hosts of this connector")
+            raise ContractBroken(f"{host or 'no host'} is not among the hosts of this connector")
         if parts.scheme != "https" and not (parts.scheme == "http" and addresses.is_this_machine(host)):
             raise ContractBroken(f"{parts.scheme}://{host}: only https leaves this machine")
+
+
+def _joined(url: str, location: str) -> str:
+    """Where a redirection leads. Raises `ContractBroken` when it leads nowhere."""
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        # Where to is not repeated: a merchant that is signed in by the address may send us on with our own key in it.
+        raise ContractBroken("sent on to what is no address") from error
+
+
+def _require_sendable(headers: Mapping[str, str]) -> None:
+    """Raises `AuthFailed` for a header that cannot leave; the client's own error would tell what it holds, a secret mostly."""
+    for name, value in headers.items():
+        if not SENDABLE.fullmatch(value):
+            raise AuthFailed(f"{name} holds what no header can: a line's end, an accent, or a space at its end")
 
 
 def _host_of(url: str) -> str:

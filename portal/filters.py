@@ -37,12 +37,12 @@ def register(app: Flask) -> None:
     app.add_template_filter(words.reason, "sentence")
     app.add_template_filter(words.active, "active_parts")
     app.add_template_filter(show_size, "size")
+    app.add_template_test(is_a_page, "page")
     app.add_template_filter(countries.names, "countries")
     app.add_template_filter(upload_words.endings, "file_endings")
     app.add_template_filter(lambda accept: upload_words.kinds(accept, _locale()), "file_kinds")
     app.add_template_filter(lambda most: upload_words.size(most, _locale()), "file_limit")
     app.add_template_filter(name_of, "operator_name")
-    app.add_template_test(is_a_page, "a_page")
     app.add_template_filter(sentences.said, "said")
     app.add_template_filter(sentences.explanation, "explained")
 

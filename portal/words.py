@@ -36,6 +36,9 @@ REASONS = {
         "This purchase of %(amount)s would pass the ceiling of %(limit)s %(period)s: %(left)s is left. %(renews)s"
     ),
     "quote_expired": lazy_gettext("This price is no longer valid. Look at the new price below and confirm again."),
+    "bought_meanwhile": lazy_gettext(
+        "You have bought this since this price was shown, perhaps in another window. Nothing was bought again; confirm below only if you want it twice."
+    ),
     "pack_used_up": lazy_gettext(
         "Your pack has no credit left for this. Nothing was bought; look at the price below and confirm again."
     ),

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, cast
 from connectors import intangible
 from connectors.acp.manifest import AcpManifest
 from connectors.contract import ContractBroken, Listed, Offer, State, Unfit
+from connectors.exchange import fraction
 from connectors.http import Download
 
 CHECKPOINT = 500
@@ -68,7 +69,7 @@ def _lines(file: BinaryIO) -> Iterator[Any]:
 
 def _parsed(line: bytes) -> Any:
     try:
-        return json.loads(line, parse_float=Decimal)
+        return json.loads(line, parse_float=fraction)
     except (ValueError, RecursionError) as error:
         raise ContractBroken(f"a line of the feed is not JSON: {line[:60]!r}") from error
 
@@ -89,7 +90,7 @@ class _Text:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("replace")
-        self._parser = json.JSONDecoder(parse_float=Decimal)
+        self._parser = json.JSONDecoder(parse_float=fraction)
         self._text, self._at, self._ended = "", 0, False
 
     def skip(self, pattern: re.Pattern[str]) -> bool:

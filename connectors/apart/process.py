@@ -235,7 +235,11 @@ class Process:
     def _write(self, content: bytes) -> None:
         view = memoryview(content)
         while view:
-            if not self._ready(self._out, selectors.EVENT_WRITE, self.patience.answer):
+            began = time.monotonic()
+            ready = self._ready(self._out, selectors.EVENT_WRITE, min(self.patience.answer, self._left()))
+            # Or it could make one answer last for ever, a piece at a time.
+            self.thought_s += time.monotonic() - began
+            if not ready:
                 raise Gone("it does not read what it asked for")
             try:
                 view = view[os.write(self._out, view) :]

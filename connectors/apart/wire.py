@@ -15,7 +15,7 @@ from typing import Any
 
 from connectors import contract
 from connectors.contract import ConnectorError, Rejected, Unavailable
-from connectors.exchange import Answer, Download
+from connectors.exchange import Answer, Download, fraction
 
 MARK = "$"
 KINDS: Mapping[str, type] = {
@@ -30,11 +30,12 @@ KINDS: Mapping[str, type] = {
 ERRORS: Mapping[str, type[ConnectorError]] = {
     error.__name__: error
     for error in (
-        contract.Rejected, contract.Unavailable, contract.AuthFailed, contract.UnknownOutcome, contract.ContractBroken,
+        contract.Physical, contract.Rejected, contract.Unavailable, contract.AuthFailed, contract.UnknownOutcome, contract.ContractBroken,
         contract.NotOffered,
     )
 }  # fmt: skip
-SIMPLE: Mapping[type, Any] = {Decimal: Decimal, datetime: datetime.fromisoformat, date: date.fromisoformat}
+"""The narrower before the wider: an author's own error is told as the first that it is."""
+SIMPLE: Mapping[type, Any] = {Decimal: fraction, datetime: datetime.fromisoformat, date: date.fromisoformat}
 READ: Mapping[str, Any] = {kind.__name__: read for kind, read in SIMPLE.items()}
 NESTED = {list, dict}
 AS_IT_IS = {str, int, float, bool, type(None)}
@@ -82,12 +83,19 @@ def encode(value: Any) -> Any:
 
 def decode(content: Any) -> Any:
     """The value again, its parts of whatever type was sent. Raises `Rubbish`."""
-    return _read(content, lambda name, parts: KINDS[name](**parts))
+    return _whole(content, lambda name, parts: KINDS[name](**parts))
 
 
 def parts_of(content: Any) -> Any:
     """The parts of a value, of whatever type was sent, for whoever makes it with every type checked. Raises `Rubbish`."""
-    return _read(content, lambda name, parts: KINDS[name] and parts)
+    return _whole(content, lambda name, parts: KINDS[name] and parts)
+
+
+def _whole(content: Any, made: Callable[[str, dict[str, Any]], Any]) -> Any:
+    try:
+        return _read(content, made)
+    except RecursionError as error:
+        raise Rubbish("nested deeper than anything of the contract") from error
 
 
 def _read(content: Any, made: Callable[[str, dict[str, Any]], Any]) -> Any:
@@ -108,12 +116,10 @@ def _read(content: Any, made: Callable[[str, dict[str, Any]], Any]) -> Any:
 
 def encode_error(error: Exception) -> dict[str, Any]:
     """An error of the contract as JSON; any other is told by its name, and taken as the core takes it: a broken contract."""
-    if type(error) not in ERRORS.values():
-        known = next((each for each in ERRORS.values() if isinstance(error, each)), None)
-        if known is None:
-            return {"kind": "ContractBroken", "detail": f"{type(error).__name__}: {error}"[:LONGEST_DETAIL]}
-        return {**encode_error(known(str(error))), "detail": str(error)[:LONGEST_DETAIL]}
-    told: dict[str, Any] = {"kind": type(error).__name__, "detail": str(error)[:LONGEST_DETAIL]}
+    kind = next((each for each in ERRORS.values() if isinstance(error, each)), None)
+    if kind is None:
+        return {"kind": "ContractBroken", "detail": f"{type(error).__name__}: {error}"[:LONGEST_DETAIL]}
+    told: dict[str, Any] = {"kind": kind.__name__, "detail": str(error)[:LONGEST_DETAIL]}
     if isinstance(error, Rejected):
         told |= {"words": encode(dict(error.words)), "field": error.field}
     if isinstance(error, Unavailable):
@@ -128,16 +134,16 @@ def decode_error(content: Any) -> ConnectorError:
     if kind is None or not isinstance(detail, str):
         raise Rubbish(f"no error: {content!r}"[:LONGEST_DETAIL])
     detail = detail[:LONGEST_DETAIL]
-    if kind is Rejected:
+    if issubclass(kind, Rejected):
         words, field = content.get("words", {}), content.get("field", "")
         if not _is_words(words) or not isinstance(field, str):
             raise Rubbish("no words in a refusal")
-        return Rejected(detail, words=words, field=field)
-    if kind is Unavailable:
+        return kind(detail, words=words, field=field)
+    if issubclass(kind, Unavailable):
         wait_s = content.get("retry_after_s")
         if wait_s is not None and type(wait_s) is not int:
             raise Rubbish("no wait in seconds")
-        return Unavailable(detail, retry_after_s=wait_s)
+        return kind(detail, retry_after_s=wait_s)
     return kind(detail)
 
 

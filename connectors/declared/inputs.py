@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from pydantic import Field, field_validator, model_validator
 
+from connectors import patterns
 from connectors.contract import Input, InputType
 from connectors.files import KINDS
 from connectors.intangible import asks_for_address
 from connectors.manifest import Table
 
-REPEATED_TWICE = re.compile(r"[+*}][^()]*\)\s*[+*{]")
 MOST_BYTES = 30_000_000
 FACTS = ("filename", "media_type", "size", "sha256")
 """What may be sent of a file besides its bytes, as `{input.NAME.size}`."""
@@ -24,7 +22,7 @@ class InputTable(Table):
     label: dict[str, str]
     type: InputType = "text"
     required: bool = True
-    pattern: str = Field("", max_length=200)
+    pattern: str = ""
     minimum: int = Field(0, ge=0)
     maximum: int = Field(200, gt=0, le=2000)
     help: dict[str, str] = Field(default_factory=dict)
@@ -41,16 +39,11 @@ class InputTable(Table):
             raise ValueError('a label is words, in French at least: {fr = "Commune", en = "Town"}')
         return value
 
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"this pattern cannot be used: {error}") from None
-        if REPEATED_TWICE.search(value):
-            raise ValueError("this pattern repeats what repeats already, which can take for ever: write it without")
-        return value
+    @model_validator(mode="after")
+    def _ends_in_time(self) -> InputTable:
+        if why := patterns.fault(self.pattern, self.maximum):
+            raise ValueError(f"pattern: {why}")
+        return self
 
     @model_validator(mode="after")
     def _choice_has_choices(self) -> InputTable:

@@ -9,7 +9,6 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from connectors.contract import Input
-from connectors.declared.inputs import REPEATED_TWICE as REPEATED_TWICE
 from connectors.declared.inputs import InputTable as InputTable
 from connectors.declared.paths import Place
 from connectors.declared.templates import TemplateError, names

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from connectors import patterns
 from connectors.contract import ConnectorError, ContractBroken, Listed, Offer, Removed, State, Unfit
 from connectors.intangible import asks_for_address
 from connectors.merchants.registry import LoadedMerchant
@@ -32,6 +33,7 @@ log = logs.get(__name__)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 BATCH = 500
 MOST_OFFERS = 1_000_000
+MOST_ITEMS = 2 * MOST_OFFERS
 LONGEST_TEXT = 2000
 MOST_TOLD = 100
 """So many refused offers are named; the rest is counted."""
@@ -138,10 +140,13 @@ class _Reading:
 
     def _items(self, cursor: str) -> Iterator[Listed]:
         with asking(self.key):
-            for item in self.merchant.connector.list_offers(cursor):
+            for number, item in enumerate(self.merchant.connector.list_offers(cursor), start=1):
                 yield checked(item) if isinstance(item, Removed | State | Unfit) else item
                 if len(self.seen) > MOST_OFFERS:
                     raise ContractBroken(f"the list is longer than {MOST_OFFERS} offers")
+                # What is refused, listed twice or no offer at all comes without an end as well.
+                if number > MOST_ITEMS:
+                    raise ContractBroken(f"the list never ends: {number} items, {len(self.seen)} offers among them")
 
     def _store(self, run: Run, batch: list[Offer | Removed | Unfit], cursor: str | None = None) -> None:
         offers: dict[str, Offer] = {}
@@ -238,6 +243,9 @@ def _fault_of(given: Offer | Unfit) -> str:
         return str(error)
     if asked := next(filter(asks_for_address, offer.inputs), None):
         return f"it asks where to ship something ({asked.name}): only what is delivered online is sold here"
+    # Matched by us against what is typed: whoever writes one could keep the whole portal busy with it.
+    if slow := next(filter(None, (patterns.fault(each.pattern, each.maximum) for each in offer.inputs)), ""):
+        return f"it asks for something by a pattern: {slow}"
     if not NAME.fullmatch(offer.id) or not NAME.fullmatch(offer.category):
         return "an offer's id and category are made of letters, digits, dots, dashes and underscores"
     if not (offer.title.get("fr") and offer.summary.get("fr")):

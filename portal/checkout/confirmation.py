@@ -19,7 +19,7 @@ from portal import audit, clock, logs, outbox
 from portal.billing import charges
 from portal.billing.charges import Billable
 from portal.catalog import consent, site
-from portal.checkout import orders, packs, requests, terms, uploads
+from portal.checkout import orders, packs, requests, running, terms, uploads
 from portal.checkout.orders import Order
 from portal.checkout.quotes import QuoteRow
 from portal.database import Database
@@ -51,8 +51,8 @@ def accept(
         owner: who will carry the order on; its lease begins now.
 
     Raises:
-        Refused: `merchant_paused`, `quote_expired`, `merchant_on_hold`, `offer_on_hold`, `no_rule`, `denied_by_rule`,
-            `over_ceiling` or `pack_used_up`; nothing is changed.
+        Refused: `merchant_paused`, `quote_expired`, `merchant_on_hold`, `offer_on_hold`, `bought_meanwhile`, `no_rule`,
+            `denied_by_rule`, `over_ceiling` or `pack_used_up`; nothing is changed.
         SQLAlchemyError: the database cannot be used. Whether there is an order, only its token can tell later.
     """
     number = orders.new_number()
@@ -82,6 +82,8 @@ def _accept(
         if quote.is_expired:
             raise Refused("quote_expired")
         consent.require(session, merchant, quote.offer)
+        if quote.term:
+            running.require_seen(session, quote)
         employee = Employee(account.id, account.group_keys)
         decision = explain(session, employee, quote.offer.wanted, zone, quote.price)
         allowance = requests.allowance(session, quote, decision) if decision.full else None

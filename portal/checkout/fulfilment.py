@@ -116,6 +116,12 @@ def deliver(means: Means, order: Order, merchant: LoadedMerchant, lease: Lease) 
         except OSError as error:
             log.error("delivery_not_stored", order=order.number, detail=str(error))
             return _undelivered(means, order.number, lease, f"{type(error).__name__}: {error}", DISK_DEADLINE)
+        except Exception as error:
+            # Whatever else a connector raises: tried again without an end, it would never be anybody's to decide.
+            log.exception("connector_raised", order=order.number)
+            return _undelivered(
+                means, order.number, lease, f"{type(error).__name__}: {error}", _deadline(order, merchant)
+            )
     try:
         with means.database.transaction() as session:
             _delivered(session, orders.by_number(session, order.number), stored, lease)
@@ -137,7 +143,8 @@ def _delivered(session: Session, order: Order, stored: Stored | None, lease: Lea
     orders.move(session, order, "delivered", {"sha256": row.sha256, "active": row.content.get("active", [])})
     packs.use(session, order.number)
     if order.units:
-        packs.open_pack(session, order, outcomes.licence_of(order.outcome or {}))
+        licence = outcomes.licence_of(order.outcome or {})
+        packs.open_pack(session, order, licence.key, terms.end_of(licence))
     charges.want_capture(session, order.number)
     log.info("order_delivered", order=order.number, kind=row.kind)
 

@@ -19,6 +19,8 @@ DELIVERIES: dict[str, type[Any]] = {
 
 
 ENDS = ("expires_at", "until")
+FIRST_YEAR = 1
+"""How machines write that nobody thought of an end; in another time zone it may be before every calendar."""
 
 
 def to_json(done: contract.Done) -> dict[str, Any]:
@@ -70,13 +72,19 @@ def require_usable(done: contract.Done) -> None:
         until = getattr(delivery, name, None)
         if until is not None and until.tzinfo is None:
             raise contract.ContractBroken(f"the end of the delivery has no time zone: {until}")
+        if until is not None and until.year == FIRST_YEAR:
+            raise contract.ContractBroken(f"the end of the delivery is none: {until}")
 
 
 def is_a_page(url: str) -> bool:
-    """Whether an address may be followed: over TLS, or on this machine."""
+    """Whether an address is a page that an employee may be led to, and is the one that it looks like."""
+    url = url.strip()
     try:
         parts = urlsplit(url)
     except ValueError:
+        return False
+    # As a reader takes it: before an @ anything may be called a host, and browsers read a backslash as a slash.
+    if "@" in parts.netloc or "\\" in url or not url.isprintable() or " " in parts.netloc:
         return False
     here = parts.hostname in {"127.0.0.1", "localhost", "::1"}
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and here))

@@ -81,11 +81,11 @@ class Payment:
     state: str
 
 
-def open_pack(session: Session, order: Order, licence: Licence) -> Pack:
+def open_pack(session: Session, order: Order, key: str, until: datetime | None) -> Pack:
     """The pack that a delivered order brings."""
     pack = Pack(
         order_number=order.number, account_id=order.account_id, merchant=order.merchant, offer=order.offer.offer,
-        key=licence.key, units=order.units, held_units=0, used_units=0, until=licence.until, opened_at=clock.now(),
+        key=key, units=order.units, held_units=0, used_units=0, until=until, opened_at=clock.now(),
     )  # fmt: skip
     session.add(pack)
     return pack

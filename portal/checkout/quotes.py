@@ -221,7 +221,8 @@ def keep_quote(
         vat_cents=quote.vat_cents, gross_cents=quote.gross_cents, currency=quote.currency,
         lines=[vars(line) for line in quote.lines], units=quote.units, pack_id=pack_id if quote.units else None,
         terms=dict(shown or {}), created_at=at,
-        expires_at=min(quote.expires_at.astimezone(UTC), at + LONGEST_VALIDITY),
+        # Compared before it is brought into UTC, where an end of the year 9999 may not exist.
+        expires_at=max(min(quote.expires_at, at + LONGEST_VALIDITY), at - LONGEST_VALIDITY).astimezone(UTC),
         pricing=offer.pricing, term=offer.term, pack_units=offer.units,
     )  # fmt: skip
     session.add(row)

@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from connectors.terms import LASTING
 from portal import clock
-from portal.checkout.orders import DeliveryRow, Order
+from portal.checkout.orders import OPEN_STATES, DeliveryRow, Order
 from portal.checkout.quotes import QuoteRow
+from portal.database import one_at_a_time
+from portal.refusals import Refused
 
 KINDS = ("access", "licence", "link")
 ENDING_PART = 5
@@ -87,9 +89,24 @@ def _end(order: Order) -> float:
 
 
 def overlapping(session: Session, quote: QuoteRow) -> Order | None:
-    """What the same employee has running of the same offer for the same inputs; the one that ends last."""
+    """What the same employee has running, or on its way, of the same offer for the same inputs; the one that ends last."""
+    return next(iter(_same(session, quote)), None)
+
+
+def require_seen(session: Session, quote: QuoteRow) -> None:
+    """Make sure that whoever confirms was shown what he has of the same already: another window may have bought it since.
+
+    Raises:
+        Refused: `bought_meanwhile`; a price asked for now is shown with it, and may be confirmed.
+    """
+    one_at_a_time(session.connection(), f"time of {quote.account_id} {quote.offer_id}")
+    if any(order.created_at >= quote.created_at for order in _same(session, quote)):
+        raise Refused("bought_meanwhile")
+
+
+def _same(session: Session, quote: QuoteRow) -> list[Order]:
     query = select(Order).where(
-        Order.account_id == quote.account_id, Order.offer_id == quote.offer_id, Order.state == "delivered",
-        Order.pricing.in_(LASTING), Order.ends_at > clock.now(),
+        Order.account_id == quote.account_id, Order.offer_id == quote.offer_id,
+        Order.state.in_(["delivered", *OPEN_STATES]), Order.pricing.in_(LASTING), Order.ends_at > clock.now(),
     ).order_by(Order.ends_at.desc())  # fmt: skip
-    return next((order for order in session.scalars(query) if order.inputs == quote.inputs), None)
+    return [order for order in session.scalars(query) if order.inputs == quote.inputs]

@@ -224,7 +224,7 @@ def _ask_again(slug: str, asked: QuoteRow, reason: Reason) -> ResponseReturnValu
     panel = _open_panel(slug, asked.offer)
     panel.typed = dict(asked.inputs)
     house = installation()
-    again = {"quote_expired", "pack_used_up", "password_wrong", "directory_unknown"}
+    again = {"quote_expired", "pack_used_up", "bought_meanwhile", "password_wrong", "directory_unknown"}
     if not panel.refusal and reason.code in again:
         price(panel, house.database, house.merchants, account().id, _buyer(), asked=True)
     panel.refusal = panel.refusal or reason

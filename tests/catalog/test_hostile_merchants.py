@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 
 import pytest
 from sqlalchemy import select
@@ -19,11 +20,15 @@ from connectors.contract import (
     Pending,
     Quote,
     QuoteLine,
+    Removed,
+    State,
     Suggestion,
     Unavailable,
+    Unfit,
     Unknown,
 )
 from connectors.merchants.registry import LoadedMerchant
+from portal.catalog import synchronisation
 from portal.catalog.merchants import Merchants, asking, checked
 from portal.catalog.offers import OfferRow, find, on_sale, slug_of
 from portal.catalog.synchronisation import synchronise
@@ -75,6 +80,7 @@ def slugs(database):
     replace(GOOD, term="P1M"), replace(GOOD, pricing="duration", delivery="access"), replace(GOOD, pricing="rent"),
     replace(GOOD, pricing="subscription", term="for ever", delivery="access"), replace(GOOD, pricing="duration", term="P7D"),
     replace(GOOD, pricing="subscription", term="P99Y", delivery="access"),
+    replace(GOOD, inputs=(Input("n", WORDS, pattern="((a+))+b"),)), replace(GOOD, inputs=(Input("n", WORDS, pattern="("),)),
     replace(GOOD, delivery="licence", units=-1), replace(GOOD, delivery="licence", units=2**40), replace(GOOD, units=10),
 ])  # fmt: skip
 def test_an_offer_that_cannot_be_is_refused_alone(bad, database):
@@ -96,6 +102,18 @@ def test_a_catalogue_that_cannot_be_read_leaves_everything_as_it_was(error, data
 
     assert (bool(broken.problem), fine.problem) == (True, "")
     assert slugs(database) == ["m-o", "n-o"]
+
+
+@pytest.mark.parametrize("again", [GOOD, replace(GOOD, gross_cents=1), Unfit("x", "why"), Removed("x"), State("c")])
+def test_a_list_that_never_ends_ends_whatever_it_lists(again, database, monkeypatch):
+    monkeypatch.setattr(synchronisation, "MOST_ITEMS", 2000)
+    synchronise(database, merchants(m=Seller(list_offers=[GOOD])))
+
+    # Ten times as long as is read: a reader that does not stop finds no fault with it.
+    [done] = synchronise(database, merchants(m=Seller(list_offers=chain([GOOD], repeat(again, 20_000)))))
+
+    assert "the list never ends" in done.problem
+    assert slugs(database) == ["m-o"]
 
 
 def test_an_offer_listed_twice_is_one_and_one_no_longer_listed_is_gone_until_it_is_back(database):

@@ -400,3 +400,33 @@ def test_whoever_asks_to_pass_a_ceiling_asks_for_a_time(buyer, installation):
     buyer.ask_price("netpme-juriste")
 
     assert "58,80 € pour un mois" in plain(buyer)
+
+
+def test_two_windows_buy_one_period_until_somebody_says_that_he_wants_two(buyer, company, work, at):
+    at(NOON)
+    first, second = (buyer.ask_price("netpme-juriste") for _window in range(2))
+    buyer.confirm(first)
+
+    buyer.post("/confirm", token=second)
+
+    assert buyer.status == 409
+    assert "Vous avez acheté cela depuis l'affichage de ce prix" in plain(buyer)
+    work()
+    assert len(company.operator.book.charges()) == 1
+    again = re.search(r'name="token" value="([^"]+)"', buyer.page)[1]
+    assert again not in {first, second}
+    buyer.confirm(again)
+    work()
+    assert len(company.operator.book.charges()) == 2
+
+
+def test_what_is_on_its_way_is_said_before_it_is_bought_again(buyer, company, installation, work, at):
+    at(NOON)
+    company.merchants.fault_once("netpme", "cut_reply")
+    number = buyer.confirm(buyer.ask_price("netpme-juriste"))
+    assert order_of(installation, number).is_open
+
+    buyer.ask_price("netpme-juriste")
+
+    assert "Vous avez déjà commandé cela" in plain(buyer)
+    assert f"Voir la commande {number}" in plain(buyer)

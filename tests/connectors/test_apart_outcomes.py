@@ -25,6 +25,7 @@ from connectors.contract import (
     Done,
     Licence,
     Offer,
+    Physical,
     Rejected,
     State,
     Unavailable,
@@ -261,6 +262,19 @@ def test_a_refusal_keeps_its_words(world: World):
         world.connector().quote("refuse", {}, None)  # type: ignore[arg-type]
     assert raised.value.words == {"fr": "Non."}
     assert raised.value.field == "siren"
+
+
+def test_what_would_be_shipped_is_said_to_be(world: World):
+    with pytest.raises(Physical, match="3 kg") as raised:
+        world.connector().quote("ship", {}, None)  # type: ignore[arg-type]
+    assert raised.value.words == {"fr": "Un objet."}
+
+
+def test_who_reads_what_he_asked_for_as_slowly_as_he_can_is_ended(world: World):
+    outcome = world.connector(answer=1, call=1).lookup("dawdle")
+
+    assert isinstance(outcome, Unknown)
+    assert "does not read what it asked for" in outcome.detail
 
 
 def until(condition: Callable[[], bool]) -> None:

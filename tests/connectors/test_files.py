@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import time
@@ -25,6 +26,7 @@ from demo.sockets import LoopbackServer
 from tests.checkout.files import BAD, CONTRACT, NOTES, package
 from tests.checkout.files import PDF as LETTER
 from tests.connectors.declared_shop import MANIFEST
+from tests.hostile.test_documents import long_list
 
 ZEROS = b"\0" * 3_000_000
 SEALED = b"8 0 obj << /Type /ObjStm /N 1 /First 4 /Length 3 >>\nstream\n\x8f\x02\x11\nendstream endobj\ntrailer << /Encrypt 5 0 R >>\n%%EOF\n"
@@ -86,6 +88,32 @@ def test_a_package_that_cannot_be_unpacked_is_refused():
     broken[40:60] = b"\xff" * 20
     with pytest.raises(NotThis):
         kind_of(io.BytesIO(bytes(broken)), "a.docx")
+
+
+def packed(coding: int) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", coding) as into:
+        into.writestr("[Content_Types].xml", "wordprocessingml.document.main+xml" * 20)
+        into.writestr("word/document.xml", "")
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("coding", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_package_that_is_damaged_is_refused_in_whatever_coding(coding):
+    whole = packed(coding)
+    assert kind_of(io.BytesIO(whole), "a.docx").media_type == DOCX
+    start = 30 + len("[Content_Types].xml")
+    for at in range(start, start + 40, 3):
+        broken = bytearray(whole)
+        broken[at : at + 3] = b"\xff" * 3
+        with contextlib.suppress(NotThis):
+            # Not all that is changed is damaged; but nothing else may ever be raised.
+            assert kind_of(io.BytesIO(bytes(broken)), "a.docx").media_type == DOCX
+
+
+def test_a_package_whose_list_swells_behind_its_end_is_refused():
+    with pytest.raises(NotThis, match="unreadable"):
+        kind_of(io.BytesIO(long_list(CONTRACT, 150_000)), "a.docx")
 
 
 @pytest.mark.parametrize(("given", "kept"), [

@@ -57,10 +57,10 @@ def hidden(content, *, filters=b"/Filter /FlateDecode", encrypted=b""):
     return b"%PDF-1.7\n8 0 obj " + head + b"\nstream\n" + packed + b"\nendstream endobj\n" + encrypted + b"%%EOF\n"
 
 
-def archive(**files):
+def archive(coding=zipfile.ZIP_DEFLATED, **files):
     """A ZIP archive."""
     made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as into:
+    with zipfile.ZipFile(made, "w", coding) as into:
         for name, content in files.items():
             into.writestr(name, content)
     return made.getvalue()
@@ -72,6 +72,9 @@ def word(extra="", content=b"", **changed_files):
     return archive(**files, **({extra: content} if extra else {}))
 
 
+BZIPPED = archive(zipfile.ZIP_BZIP2, **{"[Content_Types].xml": b"<Types/>" * 20, "word/document.xml": b"<document/>"})
+
+
 def book():
     """An EPUB: what it is stands first, not compressed."""
     made = io.BytesIO()
@@ -79,6 +82,17 @@ def book():
         into.writestr("mimetype", "application/epub+zip")
         into.writestr("OEBPS/a.xhtml", "<html/>")
     return made.getvalue()
+
+
+def long_list(content, files=100_000):
+    """An archive with so many files, whose end says little, and whose other end, which readers believe, says all."""
+    before, _mark, end = content.rpartition(b"PK\x05\x06")
+    at = int.from_bytes(end[12:16], "little")
+    listed = before[at:] + (b"PK\x01\x02\x14" + b"\0" * 23 + b"\x01" + b"\0" * 17 + b"x") * files
+    counted = (files + 2).to_bytes(8, "little") * 2 + len(listed).to_bytes(8, "little") + at.to_bytes(8, "little")
+    long_end = b"PK\x06\x06" + (44).to_bytes(8, "little") + b"-\0-\0" + b"\0" * 8 + counted
+    locator = b"PK\x06\x07\0\0\0\0" + (at + len(listed)).to_bytes(8, "little") + b"\x01\0\0\0"
+    return before[:at] + listed + long_end + locator + b"PK\x05\x06" + end[:8] + b"\x64\0\0\0" + end[12:]
 
 
 PK = b"PK\x03\x04"
@@ -111,9 +125,12 @@ REFUSED = {
     "an archive that leaves its folder": (archive(**{"../../etc/cron.d/x": b"x"}), "application/zip", "outside"),
     "an archive with another drive": (archive(**{"C:\\Windows\\x.txt": b"x"}), "application/zip", "outside"),
     "an archive that swells": (archive(**{f"{n}": b"" for n in range(20_001)}), "application/zip", "swells"),
+    "a Word document whose list swells behind its end": (long_list(word(), 150_000), DOCX, "list of files"),
+    "a Word document with two ends": (word()[:-22] + b"PK\x06\x07" + b"\0" * 16 + word()[-22:], DOCX, "list of files"),
     "an archive whose list swells": (PK + b"0" * 100 + b"PK\x05\x06" + b"\0" * 8 + b"\xff\xff\xff\xff" + b"\0" * 6, "application/zip", "swells"),
     "Word that says it in two bytes a letter": (word(**{"[Content_Types].xml": "<T a='macroEnabled'/>".encode("utf-16")}), DOCX, "macro"),
     "Word whose list of types has no end": (word(**{"[Content_Types].xml": b" " * 1_500_000}), DOCX, "should be short"),
+    "Word damaged within, packed otherwise": (BZIPPED.replace(BZIPPED[60:80], b"\xff" * 20), DOCX, "cut short or damaged"),
     "Word damaged within": (WORD.replace(WORD[60:90], b"\xff" * 30), DOCX, "cut short or damaged"),
     "a book that is none": (archive(mimetype=b"text/plain"), EPUB, "EPUB"),
     "a picture that is none": (b"GIF89a", "image/png", "begin with"),

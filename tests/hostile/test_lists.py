@@ -78,7 +78,9 @@ def test_a_page_that_shows_it_all_the_same_runs_no_script(world):
 NO_PAGES = [
     "javascript:alert(1)", "JaVaScRiPt:alert(1)", " javascript:alert(1)", "java\nscript:alert(1)", "data:text/html,<script>",
     "vbscript:x", "file:///etc/passwd", "http://shop.example/", "//shop.example/", "/relative", "", "https://", "https:///x",
-    "blob:https://x/y", "mailto:a@b.c", "https://[::1",
+    "blob:https://x/y", "mailto:a@b.c", "https://[::1", "https://www.lesechos.fr@evil.example/",
+    "https://www.lesechos.fr:443@evil.example/", "https://evil.example\\@www.lesechos.fr/", "https://www.lesechos.fr .evil.example/",
+    "https://www.lesechos.fr/\u202egnp.exe", "https://www.lesechos.fr/\r\nX: 1",
 ]  # fmt: skip
 
 
@@ -87,6 +89,16 @@ def test_a_link_that_is_no_page_is_no_delivery(url):
     for delivery in (Link(url), Access(url, datetime.now(UTC))):
         with pytest.raises(ContractBroken, match="leads nowhere"):
             require_usable(Done(delivery, 1200))
+
+
+@pytest.mark.parametrize("value", ["https://www.lesechos.fr@evil.example/", "https://evil.example\\@www.lesechos.fr/"])
+def test_an_address_among_data_that_is_not_what_it_looks_like_is_no_link(value, world):
+    world.villain.delivery = {"kind": "data", "rows": [{"label": {"fr": "Voir"}, "value": value}]}
+
+    page = world.read_by_employee(world.buy())
+
+    assert value in page
+    assert "evil.example" not in "".join(re.findall(r'href="[^"]*"', world.buyer.page))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from connectors.contract import (
     MerchantConnector,
     NotDone,
     Offer,
+    Physical,
     Problem,
     Quote,
     Rejected,
@@ -32,8 +33,8 @@ from connectors.contract import (
 )
 from connectors.http import Download
 
-OUT = 4
-"""The pipe to the portal, as anybody finds it."""
+IN, OUT = 3, 4
+"""The pipes from and to the portal, as anybody finds them."""
 
 
 class Wild(BaseException):
@@ -105,6 +106,8 @@ class Connector(MerchantConnector):
 
     def quote(self, offer_id: str, inputs: Mapping[str, str], buyer: Buyer) -> Quote:
         """What the merchant answers to a request that a test describes, as the subject of a quote."""
+        if offer_id == "ship":
+            raise Physical("it weighs 3 kg", words={"fr": "Un objet."})
         if offer_id == "refuse":
             raise Rejected("unknown", words={"fr": "Non."}, field="siren")
         word = self.context.secrets["api_key"]
@@ -147,6 +150,11 @@ class Connector(MerchantConnector):
         """Ask for ever, or fail."""
         while key == "for ever":
             self._send()
+        if key == "dawdle":
+            pipe = self.context.http._ask.__self__  # type: ignore[attr-defined]
+            pipe.send({"ask": "request", "method": "GET", "url": self.context.base_url + "/file"})
+            while os.read(IN, 4096):
+                time.sleep(0.05)
         return misbehave(key)
 
     def status(self, order_ref: str) -> Any:
