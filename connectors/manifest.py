@@ -162,10 +162,26 @@ def protocol_of(path: Source) -> str:
     return str(tables_of(path).get("protocol", ""))
 
 
+SHAPES = {
+    r"^\d+\.\d+\.\d+$": "write three numbers, like 1.0.0",
+    "^[a-z0-9-]+$": "write small letters, digits and dashes alone",
+    "^https://": "write a whole address that begins with https://",
+    "^/[^?#]*$": "write a path that begins with / and has neither host nor query: they go into base_url and query",
+    "^(/[^?#]*)?$": "write a path that begins with / and has neither host nor query: they go into base_url and query",
+    "^[a-z][a-z0-9_]{0,39}$": "write small letters, digits and _, and begin with a letter",
+}
+"""What a pattern wants, for whoever reads none."""
+
+
 def _fault(found: ErrorDetails, kind: type[BaseModel]) -> str:
     """One thing that is wrong, by its key."""
-    key = ".".join(str(part) for part in found["loc"])
+    key = "".join(f" (no. {part + 1})" if isinstance(part, int) else f".{part}" for part in found["loc"]).lstrip(".")
     said = found["msg"].removeprefix("Value error, ")
+    if found["type"] == "string_pattern_mismatch":
+        wanted = str(found.get("ctx", {}).get("pattern", ""))
+        said = f"{SHAPES.get(wanted, said)}, not “{str(found['input'])[:80]}”"
+    if found["type"] == "missing":
+        said = "it is missing"
     if found["type"] == "extra_forbidden":
         near = get_close_matches(str(found["loc"][-1]), _keys(kind), 1)
         said = f"there is no such key; do you mean {near[0]}?" if near else "there is no such key"

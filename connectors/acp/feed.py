@@ -22,6 +22,7 @@ from connectors.http import Download
 
 CHECKPOINT = 500
 LONGEST_PRODUCT = 1_000_000
+LONGEST_ID = 64
 CHUNK = 65_536
 HEAD = re.compile(r'\s*\{\s*"products"\s*:\s*\[')
 SOMETHING, COMMA, END = re.compile(r"\S"), re.compile(r"\s*,"), re.compile(r"\s*\]")
@@ -41,22 +42,38 @@ def read(fetch: Callable[[BinaryIO], Download], manifest: AcpManifest, state: st
         if before and before != digest:
             raise ContractBroken("the feed was replaced while it was read; the next reading begins anew")
         file.seek(0)
+        begun, why = int(position or 0), ""
+        is_feed = begun > 0
         for number, product in enumerate(_products(file), start=1):
-            if number <= int(position or 0):
+            if number <= begun:
                 continue
-            yield from _offers(product, manifest)
+            if fault := _fault(product):
+                # One that is none takes no other with it; where there is no other, it is no feed.
+                why = f"{fault} (number {number} of the feed)"
+                yield Unfit(str(product.get("id") or "?")[:LONGEST_ID] if isinstance(product, dict) else "?", why)
+            else:
+                is_feed = True
+                yield from _offers(product, manifest)
             if number % CHECKPOINT == 0:
                 yield State(f"{digest}:{number}")
+        if why and not is_feed:
+            raise ContractBroken(why)
 
 
-def _products(file: BinaryIO) -> Iterator[Mapping[str, Any]]:
+def _fault(product: Any) -> str:
+    """Why something is no product, "" when it is one."""
+    if not isinstance(product, dict):
+        return f"not a product: {product!r}"[:200]
+    variants = product.get("variants")
+    if not isinstance(variants, list) or (variants and not any(isinstance(each, dict) for each in variants)):
+        return f"a product without variants: {product!r}"[:200]
+    return ""
+
+
+def _products(file: BinaryIO) -> Iterator[Any]:
     start = file.read(CHUNK).decode("utf-8", "replace").lstrip("\ufeff")
     file.seek(0)
-    found = _array(file) if HEAD.match(start) else _lines(file)
-    for product in found:
-        if not isinstance(product, dict):
-            raise ContractBroken(f"not a product: {product!r}"[:200])
-        yield product
+    yield from _array(file) if HEAD.match(start) else _lines(file)
 
 
 def _lines(file: BinaryIO) -> Iterator[Any]:
@@ -132,12 +149,10 @@ class _Text:
 
 
 def _offers(product: Mapping[str, Any], manifest: AcpManifest) -> Iterator[Listed]:
-    variants = product.get("variants")
-    if not isinstance(variants, list):
-        raise ContractBroken(f"a product without variants: {product!r}"[:200])
-    for variant in variants:
+    for variant in product["variants"]:
         if not isinstance(variant, dict):
-            raise ContractBroken(f"not a variant: {variant!r}"[:200])
+            yield Unfit(str(product.get("id") or "?")[:LONGEST_ID], f"not a variant: {variant!r}"[:200])
+            continue
         said = variant.get("availability")
         available: Mapping[str, Any] = said if isinstance(said, dict) else {}
         if available.get("available") is not False and available.get("status") not in GONE:

@@ -26,6 +26,11 @@ OFFER_FIELDS = (
 QUOTE_FIELDS = ({"vat_rate"}, {"net", "vat", "gross", "currency", "ref", "expires_at", "subject", "units"})
 SUGGESTION_FIELDS = ({"value", "label"}, {"detail"})
 BOOK_FIELDS = ({"reference", "key", "gross", "state", "at"}, {"currency"})
+SIGNED_BY: Mapping[str, tuple[int, tuple[str, ...]]] = {
+    "none": (0, ()), "header": (1, ()), "query": (1, ("parameter",)), "basic": (2, ()), "login_token": (1, ("path",)),
+    "oauth2_client": (2, ("path",)),
+}  # fmt: skip
+"""How many secrets a way to sign in needs, and which keys of `[auth]`."""
 ERRORS = re.compile(r"rejected|price_changed:[\w.-]*|not_found|wait")
 
 
@@ -184,6 +189,17 @@ class DeclaredManifest(Manifest):
     orders: ItemsRequest | None = None
     check: Request | None = None
     """Asked besides the catalogue when credentials are tried; nothing is bought by it."""
+
+    @model_validator(mode="after")
+    def _can_sign_in(self) -> DeclaredManifest:
+        count, keys = SIGNED_BY[self.auth.kind]
+        missing = [name for name in keys if not getattr(self.auth, name)]
+        if missing:
+            raise ValueError(f"[auth] {missing[0]} is missing: kind = “{self.auth.kind}” needs it")
+        if len(self.auth.secrets) < count:
+            given = ", ".join(self.auth.secrets) or "none"
+            raise ValueError(f"[auth] secrets: kind = “{self.auth.kind}” needs {count}, and there is {given}")
+        return self
 
     @model_validator(mode="after")
     def _names_are_known(self) -> DeclaredManifest:

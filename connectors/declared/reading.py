@@ -132,7 +132,7 @@ def _standing(item: Any, order: OrderTable, amounts: Amounts, agreed_cents: int 
         return NotDone(said, words(item, order.words) if order.words else {})
     if meaning is None:
         return Unknown(f"the merchant says {said!r}")
-    charged = whole(need(item, order.charged), UNITS[amounts.unit]) if order.charged else agreed_cents
+    charged = _number(need(item, order.charged), UNITS[amounts.unit], "charged") if order.charged else agreed_cents
     if charged is None:
         raise ContractBroken("the answer does not say what was charged, and [order] charged gives no path")
     return Done(delivery(item, order, base_url), charged, ref)
@@ -141,10 +141,18 @@ def _standing(item: Any, order: OrderTable, amounts: Amounts, agreed_cents: int 
 def _pending(item: Any, order: OrderTable, ref: str) -> Outcome:
     if not ref:
         raise ContractBroken("an order that is pending has no reference to ask for it again")
-    after = whole(find(item, order.after) or ASK_AGAIN_S, 1) if order.after else ASK_AGAIN_S
+    after = _number(find(item, order.after) or ASK_AGAIN_S, 1, "after") if order.after else ASK_AGAIN_S
     percent = find(item, order.percent) if order.percent else None
     stage: Words = words(item, order.stage) if order.stage else {}
-    return Pending(ref, after, stage, None if percent is None else int(whole(percent, 100) / 100))
+    return Pending(ref, after, stage, None if percent is None else int(_number(percent, 100, "percent") / 100))
+
+
+def _number(given: Any, factor: int, name: str) -> int:
+    """A number of an order. Raises `ContractBroken`, naming the key that leads to it."""
+    try:
+        return whole(given, factor)
+    except ContractBroken as error:
+        raise ContractBroken(f"[order] {name}: {error.detail}") from error
 
 
 def delivery(item: Any, order: OrderTable, base_url: str) -> Delivery:

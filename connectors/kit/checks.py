@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from connectors.contract import Words
+from connectors.contract import AuthFailed, Rejected, Words
 from connectors.kit.merchant import Received
 from connectors.kit.stage import Failed, Skipped, Stage
 from connectors.merchants.trust import Trust
@@ -155,11 +155,24 @@ def _in_time(each: Check, stage: Stage) -> None:
         raise raised[0]
     if raised:
         said = f"{type(raised[0]).__name__}: {raised[0]}"
-        fail(
-            f"cela a levé {said}", f"it raised {said}",
-            "Comparez ce qui a été reçu à ce que le connecteur attend.",
-            "Compare what was received with what the connector expects.",
-        )  # fmt: skip
+        fail(f"cela a levé {said}", f"it raised {said}", *_remedy_for(raised[0]))
+
+
+def _remedy_for(error: Exception) -> tuple[str, str]:
+    if isinstance(error, Rejected):
+        return (
+            "Le marchand refuse ce que fixtures/story.toml achète : corrigez la saisie, ou [quote] errors.",
+            "The merchant refuses what fixtures/story.toml buys: correct what is typed, or [quote] errors.",
+        )
+    if isinstance(error, AuthFailed):
+        return (
+            "Le marchand des exemples veut voir chaque secret : corrigez [auth] (kind, header, prefix, secrets).",
+            "The merchant of the fixtures wants to see every secret: correct [auth] (kind, header, prefix, secrets).",
+        )
+    return (
+        "Comparez ce qui a été reçu à ce que le connecteur attend : les chemins (items, map, at, paging) de connector.toml, ou son code.",
+        "Compare what was received with what the connector expects: the paths (items, map, at, paging) of connector.toml, or its code.",
+    )
 
 
 def _unknown_request(stage: Stage) -> Failed | None:

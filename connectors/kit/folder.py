@@ -56,7 +56,13 @@ def _valid(stage: Stage) -> None:
     except ConnectorBroken as broken:
         fail(
             broken.words["fr"], broken.words["en"],
-            "Chaque clé est expliquée dans docs/connectors.md.", "docs/connectors.md explains every key.",
+            "Corrigez cette clé dans connector.toml ; docs/connectors.md les explique toutes.", "Correct this key in connector.toml; docs/connectors.md explains them all.",
+        )  # fmt: skip
+    found_by = stage.name or stage.folder.name
+    if stage.manifest.id != found_by and "/" not in found_by and not (stage.folder / "__init__.py").is_file():
+        fail(
+            f"id = « {stage.manifest.id} », et le dossier s’appelle {found_by}", f"id = “{stage.manifest.id}”, and its folder is called {found_by}",
+            "Donnez-leur le même nom : c’est par lui que portal.toml trouve le connecteur.", "Give both the same name: it is what portal.toml finds the connector by.",
         )  # fmt: skip
 
 
@@ -192,11 +198,13 @@ def _complete(stage: Stage) -> None:
     capabilities, steps = stage.manifest.capabilities, {exchange.step for exchange in fixtures.exchanges}
     needed = (["list"] if stage.is_asked_for_offers else []) + ["quote", "fulfil"]
     needed += ["lookup", "lookup-none"] if capabilities.lookup_by_key else []
+    needed += ["orders"] if getattr(stage.manifest, "orders", None) else []
+    needed += ["status"] if getattr(stage.manifest, "status", None) and fixtures.story.slow else []
     needed += ["sign-in"] if stage.manifest.auth.kind in {"login_token", "oauth2_client"} else []
     missing = [f"{step}.json" for step in needed if step not in steps]
     if missing:
         names = ", ".join(missing)
-        fail(f"il manque {names} dans fixtures/", f"fixtures/ lacks {names}", *remedy)
+        fail(f"il manque {names} dans fixtures/, que le manifeste annonce", f"fixtures/ lacks {names}, of which the manifest speaks", *remedy)  # fmt: skip
     unknown = sorted(set(fixtures.story.skip) - {each.id for each in CHECKS if each.may_skip})
     if unknown:
         fail(

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from connectors.kit.story import ANYTHING, Exchange
 from connectors.kit.uploads import Part, parts_of
 
-NAMES = re.compile(r"\{(key|po|max|max_cents|any|base|soon|later|now|token)\}")
+NAMES = re.compile(r"\{(key|po|max|max_cents|any|base|soon|later|far|now|token)\}")
+
+SPECIAL = ("none", "pending", "changed")
+"""How a step's name ends that is answered by what has happened."""
+ALIKE = 0.7
 
 
 @dataclass(frozen=True)
@@ -66,13 +72,40 @@ def fits(exchange: Exchange, asked: Asked, hidden: frozenset[str] = frozenset())
     parts = [
         ("path", wanted.path, asked.path),
         ("query", wanted.query, query),
-        ("headers", headers, {name: asked.headers.get(name, "") for name in headers}),
+        ("headers", headers, {name: asked.headers[name] for name in headers if name in asked.headers}),
         ("body", wanted.body, asked.content),
     ]
     for where, template, given in parts:
         if difference := _differs(template, given, bound, where):
             return bound, difference
     return bound, ""
+
+
+def nearest(exchanges: Sequence[Exchange], asked: Asked, hidden: frozenset[str] = frozenset()) -> str:
+    """Which fixture comes nearest to a request that none answers, and where it differs; "" when none is like it."""
+    said = Counter([*_parts(asked.query), *_parts(asked.content), asked.method])
+    ranked: list[tuple[bool, bool, int, float, str]] = []
+    for exchange in exchanges:
+        wanted = exchange.request
+        there = not _differs(wanted.path, asked.path, {}, "path")
+        alike = SequenceMatcher(None, wanted.path, asked.path).ratio()
+        common = said & Counter([*_parts(wanted.query), *_parts(wanted.body), wanted.method])
+        difference = f"{exchange.step}.json: {fits(exchange, asked, hidden)[1]}"
+        if there or alike > ALIKE:
+            ranked.append((there, not exchange.step.endswith(SPECIAL), common.total(), alike, difference))
+    return f"; {max(ranked)[-1]}" if ranked else ""
+
+
+def _parts(content: Any) -> Iterator[str]:
+    """Names and values of a request; a value tells twice as much as its name."""
+    for name, part in content.items() if isinstance(content, dict) else ():
+        yield f"{name}:"
+        yield from _parts(part)
+    if isinstance(content, list):
+        for part in content:
+            yield from _parts(part)
+    elif not isinstance(content, dict):
+        yield from (str(content), str(content))
 
 
 def _differs(template: Any, given: Any, bound: dict[str, str], where: str) -> str:
@@ -90,7 +123,15 @@ def _differs(template: Any, given: Any, bound: dict[str, str], where: str) -> st
     if isinstance(template, list) and isinstance(given, list) and len(template) == len(given):
         pairs = zip(template, given, strict=True)
         return next((d for i, (a, b) in enumerate(pairs) if (d := _differs(a, b, bound, f"{where}.{i}"))), "")
-    return "" if template == given else f"{where}: {given!r}, not {template!r}"
+    return "" if template == given else f"{where}: {given!r}, not {template!r}{_scaled(template, given)}"
+
+
+def _scaled(template: Any, given: Any) -> str:
+    """The mistake that is made most with amounts."""
+    numbers = [each for each in (template, given) if isinstance(each, int | float) and not isinstance(each, bool)]
+    if len(numbers) == 2 and 0 not in numbers and max(numbers) == 100 * min(numbers):
+        return " (a hundred times: is [amounts] unit right?)"
+    return ""
 
 
 def _binds(template: str, given: str, bound: dict[str, str]) -> bool:

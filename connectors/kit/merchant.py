@@ -16,10 +16,9 @@ from typing import Any
 
 from connectors.kit import faults
 from connectors.kit.faults import Fault
-from connectors.kit.matching import Asked, fill, fits
+from connectors.kit.matching import SPECIAL, Asked, fill, fits, nearest
 from connectors.kit.story import Exchange, Fixtures
 
-SPECIAL = ("none", "pending", "changed")
 OPEN = {"sign", "document"}
 """Steps that need no credentials: signing in, and documents, which may stand on a public host."""
 MOST_SHOWN = 2_000
@@ -74,6 +73,7 @@ class ReplayingMerchant:
         """Forget every order and every fault."""
         with self._lock:
             self.orders: dict[str, tuple[Exchange, bytes]] = {}
+            self.ordered: dict[str, str] = {}
             self.tokens: list[str] = []
             self.valid: set[str] = set()
             self.fault: tuple[Fault, str] | None = None
@@ -134,16 +134,10 @@ class ReplayingMerchant:
 
     def _choose(self, asked: Asked) -> tuple[Exchange | None, dict[str, str]]:
         """The exchange for a request, and what its names stand for in it."""
-        found: list[tuple[Exchange, dict[str, str]]] = []
-        nearest = ""
-        for exchange in self.fixtures.exchanges:
-            bound, difference = fits(exchange, asked, self.hidden)
-            if not difference:
-                found.append((exchange, bound))
-            elif not difference.startswith(("method", "path")):
-                nearest = nearest or f"; {exchange.step}.json: {difference}"
+        compared = [(exchange, *fits(exchange, asked, self.hidden)) for exchange in self.fixtures.exchanges]
+        found = [(exchange, bound) for exchange, bound, difference in compared if not difference]
         if not found:
-            self.unknown.append(f"{asked.method} {asked.target}{nearest}")
+            self.unknown.append(f"{asked.method} {asked.target}{nearest(self.fixtures.exchanges, asked, self.hidden)}")
             return None, {}
         wish = self._wish(found[0][0].family, found[0][1], asked)
         plain = [item for item in found if not item[0].step.endswith(SPECIAL)]
@@ -166,15 +160,21 @@ class ReplayingMerchant:
             if first[1] != asked.body:
                 self.conflicts += 1
                 return 409, {}, b'{"error": "another order under the same key"}'
-            exchange = first[0]
+            exchange, self.ordered = first[0], bound
         if exchange.family == "sign":
             self.tokens.append(f"token-{secrets.token_hex(12)}")
             self.valid.add(self.tokens[-1])
-        return self._filled(exchange, bound)
+        # The book has the last order under its key and number.
+        return self._filled(exchange, {**self.ordered, **bound} if exchange.family == "orders" else bound)
 
     def _filled(self, exchange: Exchange, bound: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         answer, now = exchange.answer, datetime.now(UTC)
-        times = {"now": now, "soon": now + timedelta(minutes=15), "later": now + timedelta(days=30)}
+        times = {
+            "now": now,
+            "soon": now + timedelta(minutes=15),
+            "later": now + timedelta(days=30),
+            "far": now + timedelta(days=4_000),
+        }
         known = {"base": self.url, "token": self.tokens[-1] if self.tokens else ""}
         values = {**{name: at.isoformat() for name, at in times.items()}, **known, **bound}
         if self.confused and exchange.family == "lookup":

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from datetime import UTC, datetime, timedelta
-from typing import BinaryIO
 
-from connectors import documents
-from connectors.contract import ContractBroken, Document, Done, NotDone, Offer, Pending, Quote
-from connectors.kit.bronze import price_fault, type_fault
+from connectors.contract import Document, Done, NotDone, Offer, Pending, Quote
+from connectors.kit.bronze import price_fault, type_fault, why_missing
 from connectors.kit.checks import check, fail, skip
+from connectors.kit.delivered import require_as_announced, require_document
 from connectors.kit.lasting import require_whole_term
 from connectors.kit.stage import KEY, OTHER_KEY, PO_NUMBER, Stage, attempt, listed, order, quoted
 from connectors.kit.tour import look_around, slow_order, tour
@@ -25,11 +23,15 @@ LONGEST_VALIDITY = timedelta(days=60)
     "The binding price adds up: net, VAT, total, end",
 )
 def _adds_up(stage: Stage) -> None:
-    quote = quoted(stage.connector(), stage.fixtures.story.buy)
+    story = stage.fixtures.story
+    quote = quoted(stage.connector(), story.buy)
+    rate = next((offer.vat_rate_bp for offer in listed(stage) if offer.id == story.buy.offer), quote.vat_rate_bp)
     lines = (sum(line.net_cents for line in quote.lines), sum(line.vat_cents for line in quote.lines))
     left = quote.expires_at - datetime.now(UTC) if quote.expires_at.tzinfo else timedelta(0)
     faults = [
-        price_fault(quote), type_fault(quote), "" if 0 < len(quote.ref) <= 200 else f"ref: {quote.ref!r}",
+        price_fault(quote), type_fault(quote),
+        "" if quote.vat_rate_bp == rate else f"vat_rate: {quote.vat_rate_bp / 100:g} %, [list] {rate / 100:g} %",
+        "" if 0 < len(quote.ref) <= 200 else f"ref: {quote.ref!r}",
         "" if quote.currency == "EUR" else f"currency: {quote.currency}",
         "" if not quote.lines or lines == (quote.net_cents, quote.vat_cents) else f"lines: {lines}",
         "" if timedelta(0) < left < LONGEST_VALIDITY else f"expires_at: {quote.expires_at}",
@@ -58,18 +60,15 @@ def _done(stage: Stage) -> None:
     announced = next((offer.delivery for offer in listed(stage) if offer.id == story.buy.offer), "")
     if not isinstance(said.value, Done) or type_fault(said.value):
         why = type_fault(said.value) if isinstance(said.value, Done) else str(said)
+        missing = why_missing(stage, story.buy.offer)
+        why += f" ({missing[1]})" if missing[0] else ""
         fail(
             f"au lieu de Done : {why}", f"instead of Done: {why}",
-            "Corrigez [order] : où est l’état, ce que veut dire chaque mot, ce qui est facturé.",
-            "Correct [order]: where the state is, what each word means, what was charged.",
+            "Corrigez [order] : state (où est le mot), states (chaque mot du marchand, et ce qu’il veut dire), charged, delivery.",
+            "Correct [order]: state (where the word is), states (each word of the merchant’s, and what it means), charged, delivery.",
         )  # fmt: skip
     require_whole_term(said.value, next((offer.term for offer in listed(stage) if offer.id == story.buy.offer), ""))
-    if said.value.charged_cents > quote.gross_cents or said.value.delivery.kind != announced:
-        got = f"{said.value.charged_cents} cents, {said.value.delivery.kind}"
-        fail(
-            f"reçu {got} ; confirmé {quote.gross_cents} cents, {announced}", f"came {got}; confirmed were {quote.gross_cents} cents, {announced}",
-            "Le marchand ne facture jamais plus que le prix confirmé.", "A merchant never charges more than the confirmed price.",
-        )  # fmt: skip
+    require_as_announced(said.value, quote, announced)
 
 
 @check(
@@ -169,26 +168,7 @@ def _document(stage: Stage) -> None:
     delivery = next((each for each in delivered if isinstance(each, Document)), None)
     if delivery is None:
         skip("aucun achat ne livre de document", "no purchase delivers a document")
-    buffer = io.BytesIO()
-    connector.fetch(delivery, buffer)
-    body = buffer.getvalue()
-    digest = hashlib.sha256(body).hexdigest()
-    fault = _document_fault(delivery.media_type, buffer)
-    if fault or (delivery.sha256 and delivery.sha256 != digest):
-        said_of_it = f"{body[:8]!r} {digest} {fault}"
-        fail(
-            f"annoncé {delivery.media_type} {delivery.sha256}, reçu {said_of_it}", f"announced {delivery.media_type} {delivery.sha256}, came {said_of_it}",
-            "Donnez le vrai document dans fixtures/, et où lire son type dans [order] delivery.",
-            "Give the real document in fixtures/, and where its type stands in [order] delivery.",
-        )  # fmt: skip
-
-
-def _document_fault(media_type: str, file: BinaryIO) -> str:
-    try:
-        documents.check(media_type, file)
-    except ContractBroken as error:
-        return error.detail
-    return ""
+    require_document(connector, delivery)
 
 
 @check(

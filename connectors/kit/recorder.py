@@ -184,7 +184,7 @@ def record(connector: MerchantConnector, recorder: Recorder, story: Story, key: 
     """
     typed = [
         each
-        for purchase in (story.buy, story.refuse, story.slow, story.nothing)
+        for purchase in (story.buy, story.refuse, story.slow, story.nothing, *story.also)
         if purchase
         for each in purchase.inputs.values()
     ]
@@ -204,6 +204,8 @@ def record(connector: MerchantConnector, recorder: Recorder, story: Story, key: 
     for suffix, purchase in (("-nothing", story.nothing), ("-slow", story.slow)):
         if purchase:
             _buy(connector, recorder, purchase, suffix, f"{key}{suffix}", po_number)
+    for number, purchase in enumerate(story.also, start=1):
+        _buy(connector, recorder, purchase, "", f"{key}-also-{number}", po_number, looks_back=False)
     if story.refuse:
         recorder.step = "quote"
         said = attempt(lambda: quoted(connector, story.refuse))  # type: ignore[arg-type]
@@ -217,12 +219,13 @@ def record(connector: MerchantConnector, recorder: Recorder, story: Story, key: 
 
 
 def _buy(
-    connector: MerchantConnector, recorder: Recorder, purchase: Purchase, suffix: str, key: str, po_number: str
-) -> Quote:
+    connector: MerchantConnector, recorder: Recorder, purchase: Purchase, suffix: str, key: str, po_number: str,
+    *, looks_back: bool = True,
+) -> Quote:  # fmt: skip
     recorder.names = {key: "{key}", **recorder.names}
     recorder.step = "quote"
     quote = quoted(connector, purchase)
-    looks_back = not suffix and connector.context.manifest["capabilities"]["lookup_by_key"]
+    looks_back = looks_back and not suffix and connector.context.manifest["capabilities"]["lookup_by_key"]
     if looks_back:
         recorder.step = "lookup-none"
         attempt(lambda: look_up(connector, key, quote))
@@ -251,7 +254,7 @@ def _stands_for(found: re.Match[str]) -> str:
     at = datetime.fromisoformat(found[0])
     left = (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(UTC)
     if left > timedelta(days=1):
-        return "{later}"
+        return "{later}" if left <= timedelta(days=30) else "{far}"
     return "{soon}" if left > timedelta(0) else "{now}" if left > timedelta(hours=-1) else found[0]
 
 

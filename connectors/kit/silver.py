@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
-import json
 from contextlib import nullcontext
 from dataclasses import replace
 
-from connectors.contract import Document, Done, NotDone, NotFound, Offer, Pending, Unknown
+from connectors.contract import Document, Done, NotDone, Offer, Pending, Unknown
 from connectors.kit.bronze import price_fault
 from connectors.kit.checks import check, fail, skip
 from connectors.kit.expected import OUTCOMES, allowed, is_allowed
 from connectors.kit.faults import FAULTS, RETRY_AFTER_S
-from connectors.kit.stage import KEY, OTHER_KEY, SMALL_BODY, Said, Stage, attempt, order, quoted
-from connectors.kit.tour import calls, look_up, slow_order
+from connectors.kit.stage import SMALL_BODY, Said, Stage, attempt, order, quoted
+from connectors.kit.tour import calls, slow_order
 
 
 def go_wrong(stage: Stage, names: tuple[str, ...], only: tuple[str, ...] = ()) -> None:
@@ -67,87 +66,6 @@ def _judge(stage: Stage, step: str, name: str, said: Said) -> None:
 
 
 @check(
-    "lookup.after_drop",
-    "silver",
-    "Coupé après l’achat : la clé retrouve la commande",
-    "Cut after the purchase: the key finds the order",
-)
-def _after_drop(stage: Stage) -> None:
-    _needs_lookup(stage)
-    connector = stage.connector()
-    quote = quoted(connector, stage.fixtures.story.buy)
-    with stage.merchant.going_wrong(FAULTS["cut"], "fulfil"):
-        lost = order(connector, quote)
-    if isinstance(lost.value, Done | Pending | NotDone) or lost.sure_it_was_not_sent:
-        fail(
-            f"après la coupure : {lost}", f"after the cut: {lost}",
-            "La réponse est perdue : c’est un doute (laissez monter UnknownOutcome).", "The answer is lost: it is a doubt (let UnknownOutcome rise).",
-        )  # fmt: skip
-    sent = [item for item in stage.merchant.received if item.step.startswith("fulfil")]
-    found = attempt(lambda: look_up(connector, KEY, quote))
-    again = order(connector, quote)
-    if len(sent) != 1 or not isinstance(found.value, Done | Pending) or found.value != again.value:
-        fail(
-            f"envoyé {len(sent)} fois, retrouvé : {found}", f"sent {len(sent)} times, found: {found}",
-            "N’envoyez jamais deux fois de vous-même ; [lookup] lit la commande comme [fulfil].",
-            "Never send twice by yourself; [lookup] reads the order as [fulfil] does.",
-        )  # fmt: skip
-
-
-@check(
-    "lookup.not_found", "silver", "Une clé jamais vue n’est pas une commande", "A key that was never seen is no order"
-)
-def _not_found(stage: Stage) -> None:
-    _needs_lookup(stage)
-    connector = stage.connector()
-    quote = quoted(connector, stage.fixtures.story.buy)
-    order(connector, quote, OTHER_KEY)
-    said = attempt(lambda: look_up(connector, KEY, quote))
-    if not isinstance(said.value, NotFound):
-        fail(
-            f"au lieu de NotFound : {said}", f"instead of NotFound: {said}",
-            "Dites ce que le marchand répond à une clé inconnue : [lookup] errors, ou une liste vide.",
-            "Say what the merchant answers to an unknown key: [lookup] errors, or an empty list.",
-        )  # fmt: skip
-
-
-@check(
-    "lookup.own_order",
-    "silver",
-    "La commande d’une autre clé n’est jamais prise pour la nôtre",
-    "The order of another key is never taken for ours",
-)
-def _own_order(stage: Stage) -> None:
-    _needs_lookup(stage)
-    if not any("{key}" in json.dumps(each.answer.content) for each in stage.fixtures.of("lookup")):
-        skip(
-            "la réponse du marchand ne répète pas la clé (lookup.json)",
-            "the merchant's answer does not repeat the key (lookup.json)",
-        )
-    connector = stage.connector()
-    quote = quoted(connector, stage.fixtures.story.buy)
-    order(connector, quote)
-    stage.merchant.confused = OTHER_KEY
-    said = attempt(lambda: look_up(connector, KEY, quote))
-    if said.error is None and not isinstance(said.value, Unknown):
-        fail(
-            f"le marchand a répondu avec la commande d’une autre clé, et le connecteur dit : {said}", f"the merchant answered with the order of another key, and the connector says: {said}",
-            "Comparez la clé de la réponse à celle qui est demandée : [lookup] key ; une autre est un doute (Unknown).",
-            "Compare the key of the answer with the one asked for: [lookup] key; another is a doubt (Unknown).",
-        )  # fmt: skip
-
-
-def _needs_lookup(stage: Stage) -> None:
-    if stage.manifest.capabilities.idempotent == "read":
-        skip("idempotent = « read » : le portail relit", "idempotent = “read”: the portal reads again")
-    if not stage.manifest.capabilities.lookup_by_key:
-        skip(
-            "lookup_by_key = false : un doute va à un administrateur",
-            "lookup_by_key = false: a doubt goes to an administrator",
-        )
-
-
-@check(
     "status.pending_to_done",
     "silver",
     "Une commande en préparation finit par aboutir",
@@ -173,10 +91,16 @@ def _pending_to_done(stage: Stage) -> None:
     waits = [item.value.after_s for item in seen if isinstance(item.value, Pending)]
     if not waits or not done or min(waits) < 1:
         fail(
-            "la suite est : " + " → ".join(map(str, seen)), "what came is: " + " → ".join(map(str, seen)),
-            "Pending, avec une référence et une attente, puis Done : [order] states et [status].",
-            "Pending, with a reference and a wait, then Done: [order] states and [status].",
+            "la suite est : " + _chain(seen), "what came is: " + _chain(seen),
+            "Pending, avec une référence et une attente, puis Done : chaque mot du marchand est dans [order] states, et status.json finit par celui qui veut dire « done ».",
+            "Pending, with a reference and a wait, then Done: each word of the merchant’s stands in [order] states, and status.json ends with the one that means “done”.",
         )  # fmt: skip
+
+
+def _chain(seen: list[Said]) -> str:
+    """What came one after the other, each thing once."""
+    told = list(map(str, seen))
+    return " → ".join(each for index, each in enumerate(told) if index == 0 or each != told[index - 1])
 
 
 @check(
@@ -246,7 +170,8 @@ def _price_changed(stage: Stage) -> None:
     if new is None or price_fault(new) or new.gross_cents == quote.gross_cents or stage.merchant.orders:
         fail(
             f"au lieu de NotDone avec un nouveau devis : {said}", f"instead of NotDone with a new quote: {said}",
-            "Dites-le dans [fulfil] errors : 409 = « price_changed:CHEMIN ».", "Say it in [fulfil] errors: 409 = “price_changed:PATH”.",
+            "Dites-le dans [fulfil] errors : 409 = « price_changed:CHEMIN », où CHEMIN mène au nouveau devis dans fulfil-changed.json, lu par [quote] map.",
+            "Say it in [fulfil] errors: 409 = “price_changed:PATH”, where PATH leads to the new quote in fulfil-changed.json, read by [quote] map.",
         )  # fmt: skip
 
 

@@ -250,6 +250,8 @@ def attempt(call: Callable[[], Any]) -> Said:
     """Call a connector; whatever it raises is an answer."""
     try:
         return Said(call())
+    except (Failed, Skipped):
+        raise
     except Exception as error:
         return Said(error=error)
 

@@ -47,6 +47,8 @@ class Story(Table):
     refuse: Purchase | None = None
     slow: Purchase | None = None
     nothing: Purchase | None = None
+    also: list[Purchase] = Field(default_factory=list)
+    """Further purchases that succeed, of other kinds of offers than `buy` and `slow`."""
     suggest: Completion | None = None
     skip: dict[str, dict[str, str]] = Field(default_factory=dict)
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-KIT_VERSION = 2
+KIT_VERSION = 3
 FILE = "connectors.json"
 """Beside `portal.toml`: what a package says of itself in its own folder would be believed too easily."""
 

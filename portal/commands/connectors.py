@@ -258,17 +258,23 @@ def _as_json(report: Report) -> dict[str, Any]:
 
 
 def _print(report: Report, *, show: bool) -> None:
+    told: dict[str, str] = {}
     for result in report.results:
-        _print_result(result, show=show)
+        before = told.setdefault(result.why.get("en", ""), result.check.id) if result.outcome == "failed" else ""
+        _print_result(result, show=show, before="" if before == result.check.id else before)
     count = {outcome: sum(result.outcome == outcome for result in report.results) for outcome in MARKS}
     click.echo(say(
         "%(connector)s: %(tier)s (%(passed)s passed, %(failed)s failed, %(skipped)s skipped)",
         connector=report.connector, tier=report.tier or say("no tier"), **count))  # fmt: skip
 
 
-def _print_result(result: Result, *, show: bool) -> None:
+def _print_result(result: Result, *, show: bool, before: str) -> None:
+    """One check; what failed for the same reason as one `before` says only so."""
     language = terminal_language()
     click.echo(f"{MARKS[result.outcome]} {result.check.id:<22} {in_language(result.check.words, language)}")
+    if before:
+        click.echo("    " + say("The same as under %(check)s.", check=before))
+        return
     for text in (in_language(result.why, language), in_language(result.remedy, language)):
         if text:
             click.echo(f"    {text}")

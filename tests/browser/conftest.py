@@ -91,7 +91,7 @@ def sit_down(
 ) -> tuple[Desk, BrowserContext]:
     """A fresh profile with one page."""
     context = chromium.new_context(**{"locale": "fr-FR", "viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(45_000)
     desk = Desk(context.new_page(), address, company, installation)
     context.on(
         "request", lambda request: desk.hosts.add(request.url.split("/")[2]) if request.url.startswith("http") else None

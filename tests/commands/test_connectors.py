@@ -27,7 +27,7 @@ def test_a_new_connector_is_made_and_proved(terminal, tmp_path, shorter):
     proved = terminal.run("connectors", "check", str(tmp_path / "essai"), "--tier", "bronze")
     assert proved.exit_code == 0
     assert "✓ fulfil.same_key        The same key twice: the same request, the same order" in proved.stdout
-    assert "essai: bronze (19 passed, 0 failed, 3 skipped)" in proved.stdout
+    assert "essai: bronze (20 passed, 0 failed, 3 skipped)" in proved.stdout
     assert "→" not in proved.stdout
     assert "→ GET /products" in terminal.run("connectors", "check", str(tmp_path / "essai"), "--show").stdout
     assert terminal.run("connectors", "new", "essai", "--folder", str(tmp_path)).exit_code == 2
@@ -49,6 +49,16 @@ def test_what_is_wrong_is_said_with_what_was_exchanged_and_what_to_do(terminal, 
     report = terminal.json("connectors", "check", str(tmp_path / "essai"), "--tier", "bronze", code=1)[0]
     assert (report["connector"], report["tier"], report["failed"]) == ("essai", "", 1)
     assert [check["id"] for check in report["checks"] if check["outcome"] == "failed"] == ["quote.adds_up"]
+
+
+def test_what_fails_for_one_reason_is_explained_once(terminal, tmp_path):
+    terminal.run("connectors", "new", "essai", "--folder", str(tmp_path))
+    path = tmp_path / "essai" / "connector.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace('items = "data"', 'items = "datas"'), encoding="utf-8")
+    said = terminal.run("connectors", "check", str(tmp_path / "essai"), "--tier", "bronze").stdout
+    assert said.count("no list at 'datas' in the answer") == 1
+    assert "✗ offers.unique" in said
+    assert said.count("The same as under offers.valid.") > 3
 
 
 def test_all_that_is_shipped_is_proved_and_the_tier_is_listed(terminal):
@@ -88,7 +98,7 @@ def test_a_merchant_is_recorded_once_it_is_agreed(terminal, tmp_path, monkeypatc
     recorded = terminal.run("connectors", "record", "registre", typed="y\n")
     assert recorded.exit_code == 0, recorded.stdout
     assert "names cannot be" in recorded.stdout
-    assert len(company.merchants.book.orders()) == 1
+    assert len(company.merchants.book.orders()) == 2, "what is bought, and what is free"
     list_json = json.loads((folder / "fixtures" / "list.json").read_text(encoding="utf-8"))
     assert len(list_json["answer"]["json"]["offers"]) == 6
     report = terminal.json("connectors", "check", str(folder), code=1)[0]

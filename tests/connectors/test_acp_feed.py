@@ -152,6 +152,21 @@ def test_what_is_no_feed_is_refused(content, manifest):
         listed(content, manifest)
 
 
+@pytest.mark.parametrize(
+    "junk", [3, None, "x", {}, {"id": "a"}, {"id": "a", "variants": [3]}, {"id": "a", "variants": {}}], ids=str
+)
+def test_what_is_no_product_is_reported_and_the_others_are_kept(junk, manifest):
+    good = product(GOODS["livre"])
+    for content in (lines([junk, good]), json.dumps({"products": [good, junk]}).encode()):
+        found = listed(content, manifest)
+        assert sorted(type(each).__name__ for each in found) == ["Offer", "Unfit"]
+        [told] = [each for each in found if isinstance(each, Unfit)]
+        assert "of the feed" in told.why
+        assert told.id == (junk["id"] if isinstance(junk, dict) and junk else "?")
+    mixed = {**good, "variants": [None, *good["variants"]]}
+    assert [type(each) for each in listed(lines([mixed]), manifest)] == [Unfit, Offer]
+
+
 def test_odd_but_right_feeds(manifest):
     words = "é" * 70_001
     one = json.dumps({**product(GOODS["livre"]), "description": {"plain": words}}, ensure_ascii=False)

@@ -309,7 +309,7 @@ def test_credentials_go_to_the_merchants_own_host_only(load, shop):
         (', out = "next"}', "}", "a cursor needs in and out"),
         ('delivery = {kind = "=document", url = "file", ', 'delivery = {kind = "=document", ', "path for url"),
         ('[status]\npath = "/v2/orders/{order}"\n', "", "[status] is missing"),
-        ('type = "date"', 'type = "colour"', "input.1.type"),
+        ('type = "date"', 'type = "colour"', "input (no. 2).type"),
         ('charged = "total"\n', "", "charged is missing"),
         ('{Idempotency-Key = "{key}"}', '{Idempotency-Key = "G"}', "never sends {key}"),
         ("lookup_by_key = true", "lookup_by_key = false", "go together"),
