@@ -37,5 +37,6 @@ ACTIONS = {
     "merchant_paused": lazy_gettext("Merchant paused"),
     "merchant_resumed": lazy_gettext("Merchant sells again"),
     "merchant_disconnected": lazy_gettext("Merchant disconnected"),
+    "terms_first_read": lazy_gettext("Merchant's terms read for the first time"),
     "terms_changed": lazy_gettext("Merchant's terms changed"),
 }

@@ -20,10 +20,12 @@ from connectors.kit import TIERS, Report, Result, Tier, prove, prove_all, record
 from connectors.kit.skeleton import CannotMake, make_skeleton
 from connectors.kit.story import FixturesError, read_story
 from connectors.kit.tiers import remember, tier_of
+from connectors.manifest import SiteText, Source
 from connectors.merchants import registry
 from connectors.merchants.trust import Trust
 from portal import settings
 from portal.commands.catalog import sync
+from portal.commands.connected import connected
 from portal.commands.context import json_option, print_rows, read_settings
 from portal.commands.ending import BAD_USAGE, FOUND_WRONG, stop
 from portal.commands.language import say, terminal_language
@@ -35,9 +37,9 @@ MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
 
 @dataclass(frozen=True)
 class Use:
-    """How a merchant of portal.toml uses a connector."""
+    """How a merchant of this site uses a connector."""
 
-    site: Path | None
+    site: Source | None
     trust: Trust
 
 
@@ -63,12 +65,20 @@ def list_connectors(as_json: bool) -> None:
     for key, section in configuration.merchants.items():
         site = configuration.path(section.manifest) if section.manifest else None
         used.setdefault(configuration.connector(section), {})[key] = Use(site, section.trust)
+    rows_of_screen, why = connected(configuration)
+    for row in rows_of_screen:
+        # Should a name stand in both, the file wins.
+        if row.key not in configuration.merchants:
+            used.setdefault(row.connector, {})[row.key] = Use(SiteText(row.manifest) if row.manifest else None, "")
     rows = [
         {"connector": name, "used_as": ", ".join(used.get(name, {})), "tier": _tier(configuration.folder, name),
          "code": _code(name, used.get(name, {})), "wrong": _wrong_with(name, used.get(name, {}))}
         for name in sorted({*registry.names(), *used})
     ]  # fmt: skip
     print_rows(rows, as_json=as_json, empty=say("There is no connector."))
+    if why:
+        # What is listed is true without them; only who uses it may be more.
+        click.echo(say("Merchants connected on the screen are not named here. The database cannot be read: %(detail)s.", detail=why), err=True)  # fmt: skip
     if any(row["wrong"] for row in rows):
         raise SystemExit(FOUND_WRONG)
 

@@ -150,7 +150,7 @@ def test_paused_is_gone_in_every_process_at_once_and_what_is_open_is_finished(ad
     assert there.confirm(there.ask_price("registre-kbis", siren=SIREN))
     with house.database.reading() as session:
         told = session.scalars(select(AuditEntry).where(AuditEntry.subject == "registre")).all()
-    assert [entry.action for entry in told] == ["merchant_paused", "merchant_resumed"]
+    assert [entry.action for entry in told] == ["terms_first_read", "merchant_paused", "merchant_resumed"]
     assert "Benoît Besson" in admin.get("/admin/merchants/registre")
 
 

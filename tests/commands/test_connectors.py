@@ -6,11 +6,16 @@ import json
 import shutil
 
 import pytest
+from sqlalchemy import text
 
 from connectors.apart import landlock
 from connectors.kit import gold
 from connectors.merchants import registry
+from demo.acp_goods import MANIFEST
+from portal import clock
+from portal.catalog import site
 from tests.connectors.apart_world import HOSTILE, install
+from tests.real.slapd import free_port
 
 
 @pytest.fixture
@@ -174,3 +179,57 @@ def test_a_folder_of_the_site_is_a_connector_that_is_not_the_sites_own(furnished
     furnished.change('"./shops/essai"', '"./"')
     (line,) = [line for line in furnished.json("check", code=1) if not line["ok"]]
     assert "this folder holds portal.toml" in line["found"]
+
+
+def users(terminal) -> dict[str, str]:
+    """Who uses each connector, as `list` tells; and it has nothing else to tell."""
+    said = terminal.run("connectors", "list", "--json")
+    assert (said.exit_code, said.stderr) == (0, ""), said.output
+    return {row["connector"]: row["used_as"] for row in json.loads(said.stdout)}
+
+
+def on_screen(installation, key: str, **values) -> None:
+    with installation.database.transaction() as session:
+        row = site.row_of(session, key)
+        for name, value in values.items():
+            setattr(row, name, value)
+        site.raise_revision(session, row)
+
+
+def test_users_are_those_of_the_file_and_those_connected_on_a_screen(furnished, installation):
+    assert (users(furnished)["registre"], users(furnished)["acp"]) == ("registre", "")
+    on_screen(installation, "autre", connector="registre")
+    on_screen(installation, "normes", connector="acp", manifest=MANIFEST)
+    # Noted of, but connected nowhere; and one of the file, which wins.
+    on_screen(installation, "parti", connector="registre", disconnected_at=clock.now())
+    on_screen(installation, "netpme", connector="coface")
+
+    assert {name: who for name, who in users(furnished).items() if name in {"registre", "acp", "coface", "netpme"}} == {
+        "registre": "registre, autre", "acp": "normes", "coface": "coface", "netpme": "netpme",
+    }  # fmt: skip
+
+    on_screen(installation, "normes", manifest=MANIFEST.replace("contract = 1", "contract = 9"))
+    wrong = {row["connector"]: row["wrong"] for row in furnished.json("connectors", "list", code=1)}
+    assert "contract" in wrong["acp"]
+    assert wrong["registre"] == ""
+
+
+def test_without_a_database_only_the_file_is_told_of_and_none_is_made(terminal):
+    assert users(terminal)["registre"] == "registre"
+    assert list(terminal.configuration.parent.glob("portal.db*")) == []
+
+
+def test_a_database_that_cannot_tell_is_said_beside_the_list_and_spoils_nothing(furnished, installation):
+    on_screen(installation, "autre", connector="registre")
+    with installation.database.transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0011'"))
+    older = furnished.run("connectors", "list", "--json")
+    furnished.change("sqlite:///portal.db", f"postgresql+psycopg://nobody:secret@127.0.0.1:{free_port()}/none")
+    away = furnished.run("connectors", "list", "--json")
+
+    for said, why in ((older, "not of this version"), (away, "refused")):
+        assert said.exit_code == 0
+        assert {row["connector"]: row["used_as"] for row in json.loads(said.stdout)}["registre"] == "registre"
+        assert said.stderr.startswith("Merchants connected on the screen are not named here")
+        assert why in said.stderr
+        assert "secret" not in said.stderr

@@ -51,7 +51,7 @@ def test_paused_and_resumed_at_once_where_the_portal_runs(furnished, buyer, inst
     assert furnished.run("merchants", "resume", "registre").exit_code == 0
     assert buyer.ask_price("registre-kbis", siren=SIREN) != ""
     actions = [entry["action"] for entry in furnished.json("audit", "list") if entry["subject"] == "registre"]
-    assert sorted(actions) == ["merchant_paused", "merchant_resumed"]
+    assert sorted(actions) == ["merchant_paused", "merchant_resumed", "terms_first_read"]
 
 
 def test_a_name_nobody_has_is_answered_with_those_there_are(furnished):
