@@ -192,7 +192,7 @@ def test_a_file_that_is_too_long_is_read_to_its_end_and_not_kept(buyer, installa
         row.inputs = [{**each, "most_bytes": 200_000} for each in row.inputs]
 
     assert ask(buyer, CONTRACT + b"\0" * 200_000, language="IT") == ""
-    assert "Ce fichier est trop gros : 0,2 Mo au plus." in plain(buyer)
+    assert "Ce fichier est trop gros : 200 ko au plus." in plain(buyer)
     assert '<option value="IT" selected>' in buyer.page
     assert files_of(installation) == []
 

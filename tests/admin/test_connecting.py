@@ -169,6 +169,7 @@ def test_names_that_are_taken_or_none(admin, site, key, said):
     connect(admin, site, key=key)
 
     assert (admin.status, said in admin.text) == (422, True)
+    assert re.search(r'name="key"[^>]*aria-invalid="true"', admin.page)
     assert "coface" not in site.houses[0].merchants.loaded
 
 

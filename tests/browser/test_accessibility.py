@@ -74,9 +74,13 @@ def test_no_violation_on_the_main_pages(
     look_at(page, "my purchases", found)
     page.locator("a[href$=receipt]").first.click()
     look_at(page, "receipt", found)
+    page.goto(address + "/offers/quidonc-pack10")
+    page.locator("form.confirm button").click()
+    expect(page.locator(".order meter")).to_be_visible()
+    look_at(page, "a pack", found)
     page.goto(address + "/nowhere")
     look_at(page, "not found", found)
     context.close()
 
-    assert len(found) == 10
+    assert len(found) == 11
     assert {name: faults for name, faults in found.items() if faults} == {}

@@ -57,6 +57,7 @@ def test_a_siren_that_is_wrong_is_said_beside_what_was_typed(typed, sentence, bu
 
     assert buyer.status == 200
     assert sentence in buyer.text
+    assert re.search(r'name="siren"[^>]*aria-invalid="true"', buyer.page)
     assert "<script>alert" not in buyer.page
     if typed.isprintable():
         assert f'value="{typed[:500]}"' in buyer.text
