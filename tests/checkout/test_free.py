@@ -35,6 +35,15 @@ def test_two_clicks_deliver_and_charge_nobody(buyer, company, installation, work
     assert "Personne : cela ne coûte rien" in buyer.text
 
 
+def test_what_costs_nothing_is_not_called_buying(buyer):
+    buyer.get("/")
+    card = buyer.page.partition('id="offer-registre-situation"')[2].partition("</li>")[0]
+    assert "Obtenir" in card
+    assert "Acheter" not in card
+    paid = buyer.page.partition('id="offer-registre-kbis"')[2].partition("</li>")[0]
+    assert "Acheter" in paid
+
+
 def test_an_operator_that_is_away_is_not_needed(buyer, company):
     company.operator.fault = "down"
 
