@@ -16,6 +16,8 @@ HALF_A_SIGN = re.compile(rb"\\u[dD][89a-fA-F]")
 """A surrogate alone is text that nobody can store or show."""
 MOST_PLACES = 100
 """Digits, before or behind the point; more are no amount, no count and no share of anything."""
+MOST_VALUES = 2_000_000
+"""Of one answer: three bytes of JSON make seventy of memory, and far fewer values fill a page that somebody meant."""
 
 
 def fraction(text: str) -> Decimal:
@@ -33,7 +35,9 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON, fractions as `Decimal`. Raises `ContractBroken` when it is not JSON."""
+        """The body as JSON, fractions as `Decimal`. Raises `ContractBroken` when it is not JSON, or more than can be meant."""
+        if len(self.body) > MOST_VALUES and sum(map(self.body.count, (b",", b"[", b"{"))) > MOST_VALUES:
+            raise ContractBroken(f"JSON of more than {MOST_VALUES} values: {self.summary}")
         try:
             content = json.loads(self.body, parse_float=fraction)
             if HALF_A_SIGN.search(self.body):

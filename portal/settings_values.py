@@ -20,9 +20,14 @@ def require_amount(value: str) -> str:
 
 def require_http(value: str) -> str:
     """An address for HTTP, or "" for none."""
-    if value and not is_address(value, {"http", "https"}):
+    if value and not is_interface(value):
         raise PydanticCustomError("http_url", "not an address")
     return value
+
+
+def is_interface(url: str) -> bool:
+    """Whether it is an address for HTTP without a user or a password, which would be shown wherever the address is."""
+    return is_address(url, {"http", "https"}) and "@" not in urlsplit(url).netloc
 
 
 def is_address(url: str, schemes: set[str]) -> bool:

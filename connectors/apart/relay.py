@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 NOT_THEIRS = {"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "trailer", "expect"}
 """Headers that say where a request goes and how it travels: they are the client's."""
 Made = TypeVar("Made")
+Mask = tuple[re.Pattern[bytes], str]
+"""How a secret is written, and the word in its place."""
 LEAST_SECRET = 6
 """Characters; what is shorter stands in any answer by chance."""
 
@@ -50,10 +52,7 @@ class Relay:
         self.words = {name: f"apart-{secrets.token_hex(20)}" for name in given}
         self._secrets = {self.words[name]: secret for name, secret in given.items() if secret}
         self._masks = [
-            (form, word)
-            for word, secret in self._secrets.items()
-            if len(secret) >= LEAST_SECRET
-            for form in dict.fromkeys((secret, quote(secret, safe=""), json.dumps(secret)[1:-1]))
+            (_written(secret), word) for word, secret in self._secrets.items() if len(secret) >= LEAST_SECRET
         ]
 
     def request(self, asked: Mapping[str, Any], traffic: Traffic) -> Answer:
@@ -76,10 +75,7 @@ class Relay:
         answer = self._watched(url, traffic, lambda: self.http.request(method, url, **content))
         masks = [*self._masks, *_coded(headers or {}, content["headers"] or {})]
         shown = {name: _masked(value, masks) for name, value in answer.headers.items()}
-        body = answer.body
-        for form_of_it, word in masks:
-            body = body.replace(form_of_it.encode(), word.encode())
-        return Answer(answer.status, shown, body)
+        return Answer(answer.status, shown, _hidden(answer.body, masks))
 
     def download(self, asked: Mapping[str, Any], into: BinaryIO, traffic: Traffic) -> Download:
         """A document into a file of the portal. Raises `Rubbish`, and like the client."""
@@ -152,17 +148,47 @@ class Relay:
         return [self._filled(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _masked(text: str, masks: Iterable[tuple[str, str]]) -> str:
-    for form, word in masks:
-        text = text.replace(form, word)
-    return text
+def _masked(text: str, masks: Iterable[Mask]) -> str:
+    return _hidden(text.encode("utf-8", "surrogatepass"), masks).decode("utf-8", "surrogatepass")
 
 
-def _coded(said: Mapping[str, str], sent: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _hidden(content: bytes, masks: Iterable[Mask]) -> bytes:
+    for written, word in masks:
+        content = written.sub(word.encode(), content)
+    return content
+
+
+def _written(secret: str) -> re.Pattern[bytes]:
+    """A secret in whichever way a merchant may repeat it, each sign for itself: as it is, in an address, a form, JSON or a page."""
+    return re.compile(b"".join(b"(?:" + b"|".join(_forms(sign)) + b")" for sign in secret))
+
+
+def _forms(sign: str) -> Iterator[bytes]:
+    """One sign as it is written; patterns begin with what they match, or a long answer would take long to search."""
+    yield re.escape(sign.encode())
+    yield b"".join(b"%%%b" % _either_case(f"{byte:02x}") for byte in sign.encode())
+    # Half of a sign beyond the first 65,536 is escaped by itself.
+    halves = sign.encode("utf-16-be").hex()
+    yield b"".join(rb"\\u" + _either_case(halves[at : at + 4]) for at in range(0, len(halves), 4))
+    yield b"&#(?:0*%d|[xX]0*%b);" % (ord(sign), _either_case(f"{ord(sign):x}"))
+    if sign == " ":
+        yield rb"\+"
+    if sign in "\"\\/'":
+        yield rb"\\" + re.escape(sign.encode())
+    if sign in "&<>\"'":
+        yield {"&": b"&amp;", "<": b"&lt;", ">": b"&gt;", '"': b"&quot;", "'": b"&apos;"}[sign]
+
+
+def _either_case(digits: str) -> bytes:
+    """Hexadecimal digits, small or large."""
+    return "".join(f"[{each}{each.upper()}]" if each.isalpha() else each for each in digits).encode()
+
+
+def _coded(said: Mapping[str, str], sent: Mapping[str, str]) -> Iterator[Mask]:
     """The user and password as they were sent, coded, and as they were said."""
     for name, text in sent.items():
         if text != said[name] and text.lower().startswith("basic "):
-            yield text.partition(" ")[2], said[name].partition(" ")[2]
+            yield _written(text.partition(" ")[2]), said[name].partition(" ")[2]
 
 
 def _text(asked: Mapping[str, Any], name: str) -> str:

@@ -6,13 +6,14 @@ import io
 import json
 import re
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from connectors.contract import Context, Document, Done, MerchantConnector, Pending, Quote, Rejected
 from connectors.http import Answer, Download, GuardedClient, Network, Timeouts
@@ -26,7 +27,7 @@ from connectors.merchants.trust import Trust
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
 MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 PHONE = re.compile(r"(?<![\w.-])(?:\+33|0)[1-9](?:[ .]?\d\d){4}(?![\w-])")
-LEAST_TOKEN = 12
+LEAST_TOKEN, LEAST_SECRET = 12, 6
 MOST_TURNS = 60
 ENDINGS = {"application/pdf": ".pdf", "application/json": ".json"}
 
@@ -126,7 +127,7 @@ class Recorder:
                 return made | {"text": self.cleaned(answer.body.decode("utf-8", "replace"))}
             name = f"{step}-{len(self.kept.get(step, []))}{ENDINGS.get(media_type, '.bin')}"
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / name).write_bytes(answer.body)
+            (self.folder / name).write_bytes(self._cleaned_bytes(answer.body, media_type, step))
             return made | {"headers": {"Content-Type": media_type}, "file": name}
         if step == "sign-in":
             self.names |= {text: "{token}" for text in _texts(content) if len(text) >= LEAST_TOKEN}
@@ -135,18 +136,38 @@ class Recorder:
     def cleaned(self, content: Any) -> Any:
         """What may stand in a file: no secret, no person, no time that passes, no address of today."""
         if isinstance(content, Mapping):
-            return {name: self.cleaned(part) for name, part in content.items()}
+            return {self.cleaned(name): self.cleaned(part) for name, part in content.items()}
         if isinstance(content, list):
             return [self.cleaned(part) for part in content]
         if not isinstance(content, str):
             return content
-        for secret in self.secrets.values():
-            content = ANYTHING if content == secret else content.replace(secret, ANYTHING)
+        for secret in self._told_as():
+            content = content.replace(secret, ANYTHING)
         for known, stands in sorted(self.names.items(), key=lambda name: -len(name[0])):
             content = content.replace(known, stands)
         content = content.replace(self.base_url, "{base}")
         content = INSTANT.sub(_stands_for, content) if INSTANT.fullmatch(content) else content
         return PHONE.sub(self._unless_typed("+33199000000"), MAIL.sub("personne@exemple.fr", content))
+
+    def _cleaned_bytes(self, body: bytes, media_type: str, step: str) -> bytes:
+        """A body that is no JSON: of a page or a text nobody stays in it, of any other our secrets alone can be told apart."""
+        if step != "document" and re.search(r"^text/|xml|html|script", media_type):
+            with suppress(UnicodeDecodeError):
+                return str(self.cleaned(body.decode())).encode()
+        for secret in self._told_as():
+            # What is shorter stands in any document by chance.
+            body = body.replace(secret.encode(), ANYTHING.encode()) if len(secret) >= LEAST_SECRET else body
+        return body
+
+    def _told_as(self) -> list[str]:
+        """Our secrets in every form in which a merchant may repeat them, the longest first."""
+        plain = [secret for secret in self.secrets.values() if secret]
+        pairs = [f"{one}:{other}" for one in plain for other in plain if one != other]
+        coded = [b64encode(each.encode()).decode() for each in (*pairs, *plain)]
+        forms = [
+            form for each in plain for form in (each, quote(each, safe=""), quote_plus(each), json.dumps(each)[1:-1])
+        ]
+        return sorted({*coded, *forms}, key=len, reverse=True)
 
     def _unless_typed(self, other: str) -> Callable[[re.Match[str]], str]:
         return lambda found: found[0] if found[0] in self.names.values() else other

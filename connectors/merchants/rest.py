@@ -104,7 +104,7 @@ class RestMerchant(MerchantConnector):
             return _conflict(answer)
         if answer.status == 422:
             return NotDone("rejected", _rejection(answer).words)
-        return self._outcome(answer)
+        return self._outcome(answer, client_reference=key)
 
     def lookup(self, key: str) -> Outcome | NotFound:
         """`GET /orders?client_reference=`."""
@@ -116,7 +116,7 @@ class RestMerchant(MerchantConnector):
 
     def status(self, order_ref: str) -> Outcome:
         """`GET /orders/{id}`."""
-        return self._outcome(self._call("GET", f"/orders/{order_ref}"))
+        return self._outcome(self._call("GET", f"/orders/{order_ref}"), order=order_ref)
 
     def list_orders(self, since: datetime) -> Iterator[BookLine]:
         """`GET /orders?since=`."""
@@ -183,7 +183,8 @@ class RestMerchant(MerchantConnector):
             return Access(str(item["url"]), datetime.fromisoformat(item["until"]))
         raise ContractBroken(f"a delivery of kind {kind!r}")
 
-    def _outcome(self, answer: Answer) -> Outcome:
+    def _outcome(self, answer: Answer, **ours: str) -> Outcome:
+        """What an answer says of an order, which says nothing else of whose it is than `ours`."""
         if answer.status in {401, 403}:
             raise AuthFailed(f"status {answer.status}")
         if answer.status == 429 or (answer.status == 503 and _is_merchants_own(answer)):
@@ -191,8 +192,11 @@ class RestMerchant(MerchantConnector):
         if answer.status not in {200, 201, 202}:
             return Unknown(answer.summary, answer.retry_after_s)
         try:
-            return self._read_order(answer.json())
-        except (ContractBroken, KeyError, TypeError, ValueError, InvalidOperation) as error:
+            item = answer.json()
+            if other := next((name for name, value in ours.items() if str(item.get(name, value)) != value), ""):
+                return Unknown(f"asked for one order, another came: it has another {other}")
+            return self._read_order(item)
+        except (ContractBroken, LookupError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
             return Unknown(f"the answer cannot be read: {type(error).__name__}: {error}"[:300])
 
     def _read_order(self, item: Mapping[str, Any]) -> Outcome:

@@ -22,7 +22,7 @@ from portal.database import Database
 from portal.outbox import merchant_lane
 from portal.refusals import Refused
 from portal.sealing import Unreadable
-from portal.settings_values import is_address
+from portal.settings_values import is_interface
 
 log = logs.get(__name__)
 
@@ -121,7 +121,7 @@ def _refuse_taken(
 
 
 def _tested(merchants: SiteMerchants, draft: Draft) -> LoadedMerchant:
-    if draft.base_url and not is_address(draft.base_url, {"http", "https"}):
+    if draft.base_url and not is_interface(draft.base_url):
         raise Refused("merchant_address", address=draft.base_url)
     if draft.connector in PROTOCOLS and not draft.manifest.strip():
         raise Refused("merchant_manifest")

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connectors.contract import Access, Delivery, Licence, Link
-from connectors.terms import read_term
+from connectors.terms import LASTING, WITH_AN_END, read_term
 from portal import clock
 from portal.checkout.orders import Order, OrderEvent
 from portal.checkout.quotes import QuoteRow
@@ -63,10 +63,16 @@ def tolerance(term: str, promised: timedelta) -> timedelta:
 
 
 def dispute_end(session: Session, order: Order, delivery: Delivery, evidence: dict[str, object]) -> bool:
-    """Leave an order to a person whose delivery is over already, or ends before what was promised; whether it was.
+    """Leave an order to a person whose delivery cannot last, is over already, or ends before what was promised; whether it was.
 
     An earlier end is let pass once an administrator has accepted it for this order; one that is past never is.
     """
+    if order.pricing in LASTING and delivery.kind not in WITH_AN_END:
+        # No end was promised for such a thing: it is not what was sold.
+        doubt(
+            session, order, "merchant_unclear", {**evidence, "detail": f"sold for a time, it brought {delivery.kind}"}
+        )
+        return True
     given = end_of(delivery)
     if given is None:
         return False

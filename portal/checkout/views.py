@@ -225,6 +225,9 @@ def _ask_again(slug: str, asked: QuoteRow, reason: Reason) -> ResponseReturnValu
     panel.typed = dict(asked.inputs)
     house = installation()
     again = {"quote_expired", "pack_used_up", "bought_meanwhile", "password_wrong", "directory_unknown"}
+    # Whoever lost the right since is asked for no new price, and is told why.
+    if not panel.refusal and not panel.decision.allowed:
+        panel.refusal = panel.decision.reason
     if not panel.refusal and reason.code in again:
         price(panel, house.database, house.merchants, account().id, _buyer(), asked=True)
     panel.refusal = panel.refusal or reason

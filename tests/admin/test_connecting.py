@@ -65,6 +65,8 @@ def test_credentials_are_tested_before_they_are_saved(admin, site):
     assert row(site) is None
     connect(admin, site, base_url="http://127.0.0.1:9")
     assert (admin.status, "Rien n’a été enregistré" in admin.text) == (422, True)
+    connect(admin, site, base_url="http://acme:wrong-two@127.0.0.1:9")
+    assert (admin.status, "n’est pas une adresse" in admin.text) == (422, True)
     connect(admin, site, base_url="nowhere")
     assert (admin.status, "n’est pas une adresse" in admin.text) == (422, True)
     connect(admin, site, **secret_fields({"client_id": "", "client_secret": ""}))

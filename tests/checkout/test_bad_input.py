@@ -16,7 +16,7 @@ from portal.checkout.quotes import QuoteRow
 from portal.checkout.verification import verify
 from portal.directory.answers import Group
 from portal.rights.ceilings import Terms, add_ceiling
-from portal.rights.rules import add_rule
+from portal.rights.rules import add_rule, all_rules, remove_rule
 from portal.rights.scopes import Scope
 from tests.conftest import Visitor
 
@@ -427,3 +427,19 @@ def _words_of(visitor):
     number = re.search(r"G-[0-9A-Z]{5}-[0-9A-Z]{5}", visitor.get("/purchases"))[0]
     visitor.get(f"/purchases/{number}")
     return visitor.text
+
+
+def test_who_lost_the_right_is_asked_for_no_new_price_when_his_has_expired(buyer, installation, later):
+    token = buyer.ask_price("registre-kbis", siren=SIREN)
+    with installation.database.transaction() as session:
+        for rule in all_rules(session):
+            remove_rule(session, "test", rule)
+    later(hours=2)
+    buyer.sign_in("chloe.lefevre")
+
+    buyer.post("/confirm", token=token)
+
+    assert buyer.status == 409
+    assert "Vos groupes ne vous donnent pas le droit" in buyer.text
+    with installation.database.reading() as session:
+        assert session.scalars(select(QuoteRow.token)).all() == [token]

@@ -26,6 +26,7 @@ from portal.migrations import schema
     ('urls = ["ldap:', 'urls = ["http:', "[directory] urls", "ldaps://ldap1.example"),
     ('urls = ["', 'urls = [] # "', "[directory] urls", "must not be empty"),
     ('token_url = "http://', 'token_url = "', "[operator] token_url", "https://name.example"),
+    ('token_url = "http://', 'token_url = "http://user:secret@', "[operator] token_url", "https://name.example"),
     ('/coface"', ':x/coface"', "[merchants.coface] base_url", "https://name.example"),
     ('host = "127.0.0.1"', 'host = "smtp://mail.acme.example"', "[mail] host", "like smtp.acme.example"),
     ('host = "127.0.0.1"', 'host = "mail.acme.example"\ntimeout = 600', "[mail] timeout", "at most 20"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from urllib.parse import unquote, unquote_plus
 
 import pytest
 
@@ -112,4 +113,24 @@ def test_traffic_knows_what_may_have_left(world: World):
     world.server.start()
     relay.request(asked, traffic)
     assert (traffic.left, traffic.lost) == (True, "")
+    client.close()
+
+
+HARD = 'p4ss/w:rd +&"é~\\x'
+
+
+@pytest.mark.parametrize("where", ["query", "form", "body"])
+def test_a_secret_of_any_signs_is_hidden_in_every_way_it_is_written(world: World, where, monkeypatch):
+    monkeypatch.setitem(SECRETS, "api_key", HARD)
+    connector, client = remembering(world)
+
+    shown = connector.quote(where, {}, ACME).subject
+
+    came = client.came[0].body.decode()
+    for read in (str, unquote, unquote_plus, lambda text: text.replace('\\"', '"').replace("\\\\", "\\")):
+        assert HARD not in read(shown), where
+    assert any(
+        HARD in read(came)
+        for read in (unquote, unquote_plus, lambda text: text.replace('\\"', '"').replace("\\\\", "\\"))
+    )
     client.close()

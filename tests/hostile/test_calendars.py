@@ -56,3 +56,17 @@ def test_a_pack_without_an_end_pays_and_every_page_that_shows_it_opens(end, worl
     assert f"K-{end}" in world.read_by_employee(number)
     world.buyer.get("/purchases")
     assert world.buyer.status == 200
+
+
+@pytest.mark.parametrize("brought", [{}, {"kind": "data", "rows": [{"label": {"fr": "Valeur"}, "value": "1"}]}])
+def test_what_was_sold_for_a_time_and_brings_what_has_none_is_a_persons_to_decide(brought, world, later):
+    world.villain.offers = [offer("month", pricing="subscription", term="P1M", delivery="access")]
+    world.list_again()
+    world.villain.delivery = brought
+
+    number = world.buy("louche-month")
+    world.settle(later)
+
+    assert world.state(number) == ("disputed", "merchant_unclear")
+    assert world.paid(number) == []
+    assert "sold for a time" in world.read_by_admin(number)

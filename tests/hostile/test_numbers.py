@@ -1,4 +1,4 @@
-"""Numbers that take hours to write down: whoever reads one in a merchant's answer goes on at once."""
+"""Answers that cost more to read than to send: numbers that take hours to write down, and more values than memory holds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from flask import Response
 
 from connectors.apart import wire
+from connectors.contract import ContractBroken
 from connectors.exchange import Answer
 from tests.hostile.villain import CENTS, SIREN, changed
 
@@ -56,3 +57,20 @@ def test_a_price_with_one_is_none_and_the_next_is_one(world):
     assert "Rien n'a été acheté" in world.buyer.text
     assert f'value="{SIREN}"' in world.buyer.page
     assert world.ask_price()
+
+
+@pytest.mark.parametrize("value", ["{}", "[]", "0.1", '""', '{"a":[]}'])
+def test_an_answer_of_millions_of_values_is_not_read_into_memory(value):
+    many = ",".join([value] * (19_000_000 // (len(value) + 1)))
+
+    with pytest.raises(ContractBroken, match="more than 2000000 values"):
+        Answer(200, {}, f"[{many}]".encode()).json()
+
+
+def test_a_long_answer_of_texts_is_read():
+    texts = [
+        {"id": number, "words": "Un texte comme on en écrit, avec ses virgules, ses accents et [ses notes]. " * 10}
+        for number in range(20_000)
+    ]
+
+    assert len(Answer(200, {}, json.dumps(texts).encode()).json()) == 20_000

@@ -190,3 +190,20 @@ def test_one_slow_merchant_slows_no_other(world, later):
 def ask_in_vain(world):
     with pytest.raises(ConnectorError):
         world.house.merchants.connector("louche").quote("kbis", {}, Buyer("Acme"))
+
+
+OTHERS = {"order": "V-ffffffffff", "client_reference": "somebody-else", "purchase_order": "G-00000-00000"}
+
+
+@pytest.mark.parametrize("step", ["order", "status"])
+def test_an_order_of_somebody_else_is_never_delivered_in_place_of_ours(step, world, later):
+    """Two answers that cross: same price, another employee's document."""
+    if step == "status":
+        world.villain.does("order", changed(state="preparing", retry_after=1))
+    world.villain.does(step, changed(**OTHERS), times=1)
+
+    number = world.buy()
+    bought_once(world, number, later)
+
+    assert world.order(number).merchant_ref in {made["order"] for made in world.villain.made.values()}
+    assert "another came" in world.evidence(number)
