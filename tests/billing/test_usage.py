@@ -184,12 +184,12 @@ def test_a_worker_goes_round_by_itself(buyer, work, installation, out, later, mo
         target=run_worker, args=(installation.database, installation.handlers, stop, 1, installation.rounds)
     )
     worker.start()
-    for _try in range(500):
+    for _try in range(5000):
         if any(path.suffix == ".csv" for path in out.iterdir()):
             break
         stop.wait(0.02)
     stop.set()
-    worker.join(10)
+    worker.join(60)
 
     assert not worker.is_alive()
     assert len(list(out.glob("guichet-*.csv"))) == 1
@@ -205,7 +205,7 @@ def test_a_round_that_fails_is_tried_again():
         raise RuntimeError
 
     for thread in rounds.start_rounds([Round("test", 0.001, work)], stop):
-        thread.join(5)
+        thread.join(60)
 
     assert len(times) == 2
 

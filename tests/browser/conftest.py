@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from demo import people
@@ -22,6 +22,9 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+LONGEST_MS = 60_000
+"""Of waiting for what must come, on whatever machine; by itself an expectation waits 5 s."""
+expect.set_options(timeout=LONGEST_MS)
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +80,7 @@ class Desk:
 
     def wait_for_charges(self, count: int) -> None:
         """Until the operator has captured so many charges and the worker has nothing left to do."""
-        for _ in range(400):
+        for _ in range(1200):
             with self.installation.database.reading() as session:
                 idle = not open_subjects(session)
             if idle and self.charges().count("succeeded") >= count:
@@ -91,7 +94,7 @@ def sit_down(
 ) -> tuple[Desk, BrowserContext]:
     """A fresh profile with one page."""
     context = chromium.new_context(**{"locale": "fr-FR", "viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
-    context.set_default_timeout(45_000)
+    context.set_default_timeout(LONGEST_MS)
     desk = Desk(context.new_page(), address, company, installation)
     context.on(
         "request", lambda request: desk.hosts.add(request.url.split("/")[2]) if request.url.startswith("http") else None

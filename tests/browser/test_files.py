@@ -56,7 +56,7 @@ def test_a_file_is_chosen_once_and_kept(chromium: Browser, address, company, ins
         assert violations(page) == []
 
         page.get_by_role("button", name="Confirmer").click()
-        expect(page.locator(".state-delivered")).to_be_visible(timeout=45_000)
+        expect(page.locator(".state-delivered")).to_be_visible()
         desk.wait_for_charges(1)
         assert len(list(installation.uploads.folder.iterdir())) == 1
 

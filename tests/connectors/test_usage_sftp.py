@@ -45,7 +45,7 @@ class Server(threading.Thread):
     def stop(self) -> None:
         """End it."""
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.join(10)
+        self.join(60)
 
     async def _listen(self) -> None:
         outer = self
@@ -104,7 +104,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     (tmp_path / "out").mkdir()
     running = Server(tmp_path / "out")
     running.start()
-    assert running.ready.wait(10)
+    assert running.ready.wait(60)
     yield running
     running.stop()
 

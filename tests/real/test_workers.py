@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import func, select, update
@@ -39,8 +41,9 @@ FOUND = ("registre-kbis", {"siren": SIREN})
 NOTHING_FOUND = ("quidonc-inverse", {"phone": "01 23 45 67 99"})
 STAGES = ("accepted", "reserved", "in doubt", "delivered", "failed", "refund")
 EACH, KILLS = 10, 14
-QUIET_S = 0.5
-"""A real lease outlives its holder by up to a minute; what he sent has been heard by then, and after this."""
+QUIET_S, LONGEST_QUIET_S = 0.5, 30
+"""A real lease outlives its holder by up to a minute; what he sent has been heard by then, and after this, at the latest."""
+CLOSE_WAIT = "08"
 REFUND_CENTS = 120
 
 
@@ -104,6 +107,7 @@ class Fleet:
     """Workers that are killed and replaced; the leases of the dead run out as they do, only sooner."""
 
     house: Installation
+    ports: set[int]
     random: random.Random
     alive: list[ForkServerProcess] = field(default_factory=list)
     dead: list[tuple[float, int]] = field(default_factory=list)
@@ -133,7 +137,8 @@ class Fleet:
                 self.dead.append((time.monotonic(), worker.pid))
                 assert worker.exitcode == -9, (self.house.settings.folder / "workers.log").read_text()[-3000:]
                 self.killed += 1
-        gone = [pid for at, pid in self.dead if time.monotonic() - at > QUIET_S]
+        quiet_s = LONGEST_QUIET_S if is_unheard(self.ports) else QUIET_S
+        gone = [pid for at, pid in self.dead if time.monotonic() - at > quiet_s]
         self.dead = [(at, pid) for at, pid in self.dead if pid not in gone]
         past = clock.now() - timedelta(seconds=1)
         for pid in gone:
@@ -160,10 +165,17 @@ CONTEXT.set_forkserver_preload(["tests.real.killed_worker"])
 
 
 @pytest.fixture
-def fleet(installation: Installation, seed: int) -> Iterator[Fleet]:
-    made = Fleet(installation, random.Random(seed))
+def fleet(installation: Installation, company, seed: int) -> Iterator[Fleet]:
+    ports = {urlsplit(server.url).port or 0 for server in (company.operator, company.merchants)}
+    made = Fleet(installation, ports, random.Random(seed))
     yield made
     made.stop()
+
+
+def is_unheard(ports: set[int]) -> bool:
+    """Whether a client of these has gone, and what it sent last may not have been read yet."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(line[3] == CLOSE_WAIT and int(line[1].rpartition(":")[2], 16) in ports for line in lines)
 
 
 def is_at_rest(house: Installation) -> bool:
