@@ -226,7 +226,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Data:
-    """Rows of (label, value) shown as a table. A value is text; a label is given in words."""
+    """Rows of (label, value) shown as a table. A value is text; a label is given in words.
+
+    What is longer than a page, some two thousand rows, is a `Document`.
+    """
 
     rows: tuple[tuple[Words, str], ...]
     kind: Literal["data"] = "data"

@@ -55,7 +55,7 @@ Answer = TypeVar("Answer")
 
 def fulfil(means: Means, number: str, lease: Lease) -> Wait | Ended | None:
     """Step 3: order from the merchant, or find out what became of an order already sent."""
-    merchant = _merchant(means, number)
+    merchant = merchant_of(means, number)
     if merchant is None:
         return Wait("the merchant is not configured any more", 60)
     with means.database.transaction() as session:
@@ -87,7 +87,7 @@ def fulfil(means: Means, number: str, lease: Lease) -> Wait | Ended | None:
 
 def collect(means: Means, number: str, lease: Lease) -> Wait | Ended | None:
     """An order the merchant is preparing: ask where it stands."""
-    merchant = _merchant(means, number)
+    merchant = merchant_of(means, number)
     if merchant is None:
         return Wait("the merchant is not configured any more", 60)
     with means.database.transaction() as session:
@@ -111,7 +111,7 @@ def deliver(means: Means, order: Order, merchant: LoadedMerchant, lease: Lease) 
         except ConnectorError as error:
             # What comes once and is not there any more will not come tomorrow.
             is_lost = is_once and isinstance(error, ContractBroken)
-            deadline = timedelta(0) if is_lost else _deadline(order, merchant)
+            deadline = timedelta(0) if is_lost else deadline_of(order, merchant)
             return _undelivered(means, order.number, lease, f"{type(error).__name__}: {error}", deadline)
         except OSError as error:
             log.error("delivery_not_stored", order=order.number, detail=str(error))
@@ -119,9 +119,8 @@ def deliver(means: Means, order: Order, merchant: LoadedMerchant, lease: Lease) 
         except Exception as error:
             # Whatever else a connector raises: tried again without an end, it would never be anybody's to decide.
             log.exception("connector_raised", order=order.number)
-            return _undelivered(
-                means, order.number, lease, f"{type(error).__name__}: {error}", _deadline(order, merchant)
-            )
+            deadline = deadline_of(order, merchant)
+            return _undelivered(means, order.number, lease, f"{type(error).__name__}: {error}", deadline)
     try:
         with means.database.transaction() as session:
             _delivered(session, orders.by_number(session, order.number), stored, lease)
@@ -160,7 +159,8 @@ def _renew(means: Means, lease: Lease) -> None:
         outbox.renew(session, lease)
 
 
-def _merchant(means: Means, number: str) -> LoadedMerchant | None:
+def merchant_of(means: Means, number: str) -> LoadedMerchant | None:
+    """Whom an order goes to; None when this site has him no more."""
     with means.database.reading() as session:
         key = orders.by_number(session, number).merchant
     try:
@@ -220,12 +220,12 @@ def _record(
                 _delivered(session, order, None, lease)
                 return Ended()
         elif isinstance(outcome, Pending):
-            return _prepare(session, order, outcome, _deadline(order, merchant))
+            return _prepare(session, order, outcome, deadline_of(order, merchant))
         elif isinstance(outcome, NotDone):
             _refuse(session, order, outcome)
             return None
         else:
-            return _undecided(session, order, outcome, _deadline(order, merchant))
+            return _undecided(session, order, outcome, deadline_of(order, merchant))
     return deliver(means, order, merchant, lease)
 
 
@@ -234,7 +234,7 @@ def _prepare(session: Session, order: Order, outcome: Pending, deadline: timedel
     order.percent = None if outcome.percent is None else max(0, min(outcome.percent, 100))
     if order.state == "fulfilling":
         orders.move(session, order, "prepared", outcomes.evidence_of(outcome))
-    elif _is_late(order, deadline):
+    elif is_late(order, deadline):
         doubt(session, order, "merchant_late", outcomes.evidence_of(outcome))
         return None
     return Wait("the merchant is preparing it", max(1, min(outcome.after_s, 3600)))
@@ -255,7 +255,7 @@ def _undecided(session: Session, order: Order, outcome: Unknown | NotFound, dead
     if isinstance(outcome, Unknown) and outcome.needs_admin:
         doubt(session, order, CAUSES[outcome.cause], {"detail": detail[:500]})
         return None
-    if _is_late(order, deadline):
+    if is_late(order, deadline):
         doubt(session, order, "merchant_silent", {"detail": detail[:500]})
         return None
     orders.note(session, order, "unanswered", {"detail": detail[:500]})
@@ -266,7 +266,7 @@ def _undelivered(means: Means, number: str, lease: Lease, detail: str, deadline:
     with means.database.transaction() as session:
         outbox.renew(session, lease)
         order = orders.by_number(session, number)
-        if _is_late(order, deadline):
+        if is_late(order, deadline):
             doubt(session, order, "content_missing", {"detail": detail[:500]})
             return None
         orders.note(session, order, "not_fetched", {"detail": detail[:500]})
@@ -278,11 +278,13 @@ def _name_of_one(order: Order, document: Document) -> str:
     return hashlib.sha256(f"{order.key} {document.url}".encode()).hexdigest()[:32]
 
 
-def _deadline(order: Order, merchant: LoadedMerchant) -> timedelta:
+def deadline_of(order: Order, merchant: LoadedMerchant) -> timedelta:
+    """How long after it was sent an order may be without an answer."""
     return timedelta(days=merchant.manifest.capabilities.days) if order.state == "preparing" else UNKNOWN_DEADLINE
 
 
-def _is_late(order: Order, deadline: timedelta) -> bool:
+def is_late(order: Order, deadline: timedelta) -> bool:
+    """Whether an order has been under way for longer."""
     return clock.now() - (order.sent_at or order.created_at) > deadline
 
 

@@ -16,7 +16,8 @@ DELIVERIES: dict[str, type[Any]] = {
     "licence": contract.Licence,
     "access": contract.Access,
 }
-
+MOST_DATA, ROW = 300_000, 100
+"""Characters of a table that a page can still be asked to show, and what a row takes whatever it says."""
 
 ENDS = ("expires_at", "until")
 FIRST_YEAR = 1
@@ -57,11 +58,20 @@ def licence_of(content: dict[str, Any]) -> contract.Licence:
     return delivery
 
 
+def _size(data: contract.Data) -> int:
+    """About how many characters its table takes on a page."""
+    return sum(ROW + len(value) + max(map(len, words.values()), default=0) for words, value in data.rows)
+
+
 def require_usable(done: contract.Done) -> None:
     """Whether an employee can do anything with what was delivered. Raises `ContractBroken`."""
     delivery = done.delivery
     if isinstance(delivery, contract.Data) and not delivery.rows:
         raise contract.ContractBroken("the delivery is empty")
+    if isinstance(delivery, contract.Data) and _size(delivery) > MOST_DATA:
+        raise contract.ContractBroken(
+            f"data of {len(delivery.rows)} rows is more than a page: it is a document's to bring"
+        )
     if isinstance(delivery, contract.Licence) and not delivery.key.strip():
         raise contract.ContractBroken("the delivery has no key")
     if isinstance(delivery, contract.Licence) and delivery.until and delivery.until.tzinfo is None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from portal import clock, logs, outbox
 from portal.billing import charges
 from portal.billing.reservation import InDoubt, NotReserved, Reservation, reserve
 from portal.checkout import orders
-from portal.checkout.fulfilment import collect, fulfil
+from portal.checkout.fulfilment import collect, deadline_of, fulfil, is_late, merchant_of
 from portal.checkout.steps import Ended, Means, Step, Wait, doubt, fail
-from portal.outbox import Lease
+from portal.outbox import Lease, LeaseLost
 from portal.refusals import Reason
 
 log = logs.get(__name__)
@@ -35,7 +36,17 @@ def advance(means: Means, number: str, lease: Lease) -> None:
             with means.database.transaction() as session:
                 outbox.finish(session, lease)
             return
-        wait = step(means, number, lease)
+        try:
+            wait = step(means, number, lease)
+        except (LeaseLost, SQLAlchemyError) as error:
+            # A database that is away comes back; a value that it will not take stays what it is.
+            if state == "accepted" or not isinstance(error, DataError | IntegrityError):
+                raise
+            wait = _stuck(means, number, lease, error)
+        except Exception as error:
+            if state == "accepted":
+                raise
+            wait = _stuck(means, number, lease, error)
         if isinstance(wait, Ended):
             return
         if wait:
@@ -51,6 +62,20 @@ def resolve(means: Means, number: str, lease: Lease) -> None:
         return _put_back(means, number, lease, wait)
     with means.database.transaction() as session:
         return outbox.postpone(session, lease, 0)
+
+
+def _stuck(means: Means, number: str, lease: Lease, error: Exception) -> Wait | None:
+    """What nobody foresaw happened to an order the merchant has: tried again, and in the end an administrator's to decide."""
+    log.exception("step_failed", order=number)
+    detail = f"{type(error).__name__}: {error}"[:500]
+    merchant = merchant_of(means, number)
+    with means.database.transaction() as session:
+        outbox.renew(session, lease)
+        order = orders.by_number(session, number)
+        if merchant and is_late(order, deadline_of(order, merchant)):
+            doubt(session, order, "merchant_unclear", {"detail": detail})
+            return None
+    return Wait(detail)
 
 
 def _put_back(means: Means, number: str, lease: Lease, wait: Wait) -> None:

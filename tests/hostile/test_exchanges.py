@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from flask import Response, request
+from sqlalchemy.exc import DataError, OperationalError
 
 from connectors.contract import AuthFailed, ContractBroken
 from tests.hostile.villain import raw
@@ -37,6 +38,36 @@ def test_whatever_fetching_raises_is_a_persons_to_decide_in_the_end(error, world
 
     assert world.state(number) == ("disputed", "content_missing")
     assert type(error).__name__ in world.read_by_admin(number)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("ours"), DataError("INSERT", {}, ValueError("too long"))])
+def test_whatever_recording_an_answer_raises_is_a_persons_to_decide_in_the_end(error, world, later, monkeypatch):
+    def evidence_of(_outcome):
+        raise error
+
+    monkeypatch.setattr("portal.checkout.outcomes.evidence_of", evidence_of)
+
+    number = world.buy()
+    assert world.state(number)[0] == "fulfilling"
+    world.settle(later, *LATE)
+
+    assert world.state(number) == ("disputed", "merchant_unclear")
+    assert type(error).__name__ in world.read_by_admin(number)
+    assert world.paid(number) == []
+
+
+def test_a_database_that_is_away_makes_no_dispute(world, later, monkeypatch):
+    def evidence_of(_outcome):
+        raise OperationalError("INSERT", {}, OSError("gone"))
+
+    with monkeypatch.context() as away:
+        away.setattr("portal.checkout.outcomes.evidence_of", evidence_of)
+        number = world.buy()
+        world.settle(later, *LATE)
+        assert world.state(number)[0] == "fulfilling"
+    world.settle(later, {"minutes": 10})
+
+    assert world.state(number)[0] == "delivered"
 
 
 def test_a_list_is_read_although_the_terms_of_its_merchant_are_nowhere(world, monkeypatch):

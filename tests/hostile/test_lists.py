@@ -101,6 +101,21 @@ def test_an_address_among_data_that_is_not_what_it_looks_like_is_no_link(value, 
     assert "evil.example" not in "".join(re.findall(r'href="[^"]*"', world.buyer.page))
 
 
+@pytest.mark.parametrize(("rows", "value"), [(100_000, "1"), (2, "x" * 400_000)])
+def test_a_table_longer_than_a_page_is_nobodys_page(rows, value, world, later):
+    world.villain.offers = [offer("rows", delivery="data")]
+    world.list_again()
+    world.villain.delivery = {"kind": "data", "rows": [{"label": {"fr": "Ligne"}, "value": value}] * rows}
+
+    number = world.buy("louche-rows")
+    world.settle(later, {"minutes": 5}, {"minutes": 70})
+
+    assert world.state(number) == ("disputed", "merchant_silent")
+    assert len(world.read_by_employee(number)) < 100_000
+    assert "a document's to bring" in world.read_by_admin(number)
+    assert world.paid(number) == []
+
+
 @pytest.mark.parametrize(
     "url", ["javascript:alert(1)", "data:text/html,<script>alert(1)</script>", "http://shop.example/"]
 )
