@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_babel import gettext, lazy_gettext
 
-from portal import term_words, words
+from portal import category_words, term_words, words
 from portal.filters import show_money, show_rate
 
 NAMES = {
@@ -25,6 +25,8 @@ NAMES = {
     "pricing": lazy_gettext("What the price is for"),
     "term": lazy_gettext("How long it lasts"),
     "units": lazy_gettext("Units in the pack"),
+    "category": lazy_gettext("Category"),
+    "packs": lazy_gettext("Packs that pay for it"),
 }
 
 PRICINGS = {
@@ -50,10 +52,12 @@ def value(of: str, given: Any, currency: str = "EUR") -> str:
         return str(words.DELIVERY_KINDS.get(given, given))
     if of == "pricing":
         return str(PRICINGS.get(given, given))
+    if of == "category":
+        return category_words.category(given)
     if of == "term":
         return term_words.term(given) or str(gettext("none"))
     if isinstance(given, bool):
         return str(gettext("yes") if given else gettext("no"))
     if isinstance(given, list):
-        return ", ".join(map(str, given))
+        return ", ".join(map(str, given)) or str(gettext("none"))
     return str(given) or str(gettext("none"))

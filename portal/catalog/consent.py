@@ -1,7 +1,8 @@
 """What an administrator has agreed to: who sells, and how each offer is priced. What differs later waits for his word.
 
 What is seen first is agreed: whoever configured the merchant has just looked at it. Afterwards a merchant who is
-somebody else, or elsewhere, is on hold with all that he sells, and an offer that is priced in another way is on
+somebody else, or elsewhere, is on hold with all that he sells, and an offer that is priced in another way, or has
+moved to where other rules hold, is on
 hold alone: not on sale, no price asked, nothing confirmed. Orders that are open go on. An amount is not a way of
 pricing, since every purchase shows its own on both clicks, but ten times as much is held for a slip.
 """
@@ -18,7 +19,6 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from connectors.contract import Offer
 from connectors.merchants.registry import LoadedMerchant
 from portal import clock, logs
 from portal.catalog import facets, runs
@@ -28,8 +28,8 @@ from portal.refusals import Reason, Refused
 
 log = logs.get(__name__)
 
-PRICE_MODEL = ("currency", "vat_rate_bp", "delivery", "pricing", "term", "units")
-"""What of an offer is its way of pricing: names that `Offer` and `OfferRow` share."""
+SOLD_AS = ("currency", "vat_rate_bp", "delivery", "pricing", "term", "units", "category", "packs")
+"""What of an offer is its way of pricing, and what rules, ceilings and packs know it by: names of `OfferRow`."""
 A_SLIP = 10
 """A price so many times what was agreed is taken for cents written as euros, not for a new price."""
 Agreed = dict[str, Any]
@@ -51,7 +51,7 @@ class MerchantAgreement(Base):
 
 
 class OfferChange(Base):
-    """An offer that is priced in another way than was agreed; all that differ in the same have the same `change`."""
+    """An offer that is not sold as was agreed; all that differ in the same have the same `change`."""
 
     __tablename__ = "offer_changes"
 
@@ -83,9 +83,9 @@ def identity(merchant: LoadedMerchant) -> Agreed:
     }  # fmt: skip
 
 
-def price_model(offer: Offer | OfferRow) -> Agreed:
-    """How an offer is priced, and its price in cents, VAT included."""
-    return {name: getattr(offer, name) for name in PRICE_MODEL} | {"gross_cents": offer.gross_cents}
+def sold_as(offer: OfferRow) -> Agreed:
+    """How an offer is priced and known to rules, and its price in cents, VAT included."""
+    return {name: getattr(offer, name) for name in SOLD_AS} | {"gross_cents": offer.gross_cents}
 
 
 def differences(agreed: Mapping[str, Any], seen: Mapping[str, Any]) -> list[Difference]:
@@ -194,7 +194,7 @@ class Weighing:
         found = session.scalars(select(OfferChange).where(OfferChange.offer_id.in_(rows)))
         self._changes = {change.offer_id: change for change in found}
         # Those of before anything was agreed to are agreed as they are listed next.
-        self._agreed = {number: price_model(row) for number, row in rows.items() if row.run}
+        self._agreed = {number: sold_as(row) for number, row in rows.items() if row.run}
         self._agreed |= {number: change.agreed for number, change in self._changes.items()}
         self._is_somebody_else = merchant in merchants_on_hold(session)
         self.held = 0
@@ -202,7 +202,7 @@ class Weighing:
     def weigh(self, row: OfferRow, at: datetime) -> None:
         """Hold an offer that is stored as it is listed now, or put it on sale."""
         agreed, change = self._agreed.get(row.id), self._changes.get(row.id)
-        seen = price_model(row)
+        seen = sold_as(row)
         differing = differences(agreed, seen) if agreed else []
         if not differing or agreed is None:
             row.held_at = (row.held_at or at) if self._is_somebody_else else None

@@ -60,6 +60,8 @@ def sell(database, *offers):
         ({"delivery": "access"}, {"delivery": ("document", "access")}),
         (FREE, {"gross_cents": (1200, 0)}),
         (TEN_TIMES, {"gross_cents": (1200, 12_000)}),
+        ({"category": "press"}, {"category": (OFFERS[0].category, "press")}),
+        ({"packs": ("ten",)}, {"packs": ([], ["ten"])}),
     ],
 )
 def test_another_way_of_pricing_waits_and_the_other_offers_stay(change, told, database):

@@ -47,7 +47,7 @@ def test_a_list_that_breaks_off_goes_on_at_its_checkpoint(database):
 def test_what_is_listed_later_is_only_what_has_changed(database):
     answers = {
         "": [*OFFERS, State("1", more=False)],
-        "1": [Removed("o1"), replace(OFFERS[0], category="annuaire"), offer("new"), State("2", more=False)],
+        "1": [Removed("o1"), replace(OFFERS[0], delay={"fr": "le jour même"}), offer("new"), State("2", more=False)],
         "2": [State("2", more=False)],
     }
     shop = Shop(answers.get)
@@ -57,7 +57,7 @@ def test_what_is_listed_later_is_only_what_has_changed(database):
     assert shop.asked == ["", "1", "2"]
     assert ids(database) == ["o0", "o2", "o3", "o4", "new"]
     with database.reading() as session:
-        assert session.scalars(select(OfferRow.category).where(OfferRow.offer == "o0")).one() == "annuaire"
+        assert session.scalars(select(OfferRow.delay).where(OfferRow.offer == "o0")).one() == {"fr": "le jour même"}
 
 
 def test_a_cursor_that_is_no_longer_understood_is_given_up(database):
