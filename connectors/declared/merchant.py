@@ -19,12 +19,14 @@ from connectors.contract import (
     ConnectorError,
     ContractBroken,
     Document,
+    Done,
     Listed,
     NotDone,
     NotFound,
     NotOffered,
     Offer,
     Outcome,
+    Pending,
     Physical,
     Problem,
     Quote,
@@ -132,7 +134,9 @@ class DeclaredMerchant(Speaker):
         if asked is None:
             return Unknown("this merchant cannot be asked where an order stands")
         values = {"order": order_ref}
-        return self._outcome("status", self._send("status", asked, values), asked, values, None)
+        outcome = self._outcome("status", self._send("status", asked, values), asked, values, None)
+        theirs = outcome.order_ref if isinstance(outcome, Done | Pending) else ""
+        return Unknown(f"asked for one order, {theirs!r} came") if theirs not in {"", order_ref} else outcome
 
     def list_orders(self, since: datetime) -> Iterator[BookLine]:
         """The merchant's own book by `[orders]`. Raises `NotOffered` when it has none."""
@@ -241,8 +245,11 @@ class DeclaredMerchant(Speaker):
             return Unknown(answer.summary, answer.retry_after_s)
         try:
             content = answer.json()
-            found = self._read(self._order_in(self.read(step, content, values), asked), agreed_cents)
-            return intangible.bought(found, content)
+            item, lookup = self._order_in(self.read(step, content, values), asked), self.manifest.lookup
+            theirs = text(item, lookup.key) if step == "fulfil" and lookup and lookup.key else ""
+            if theirs not in {"", values.get("key")}:
+                return Unknown(f"ordered under one key, an order under {theirs!r} came")
+            return intangible.bought(self._read(item, agreed_cents), content)
         except ContractBroken as error:
             return Unknown(f"the answer cannot be read: {error.detail}"[:LONGEST_REASON])
 

@@ -161,6 +161,23 @@ def test_a_look_up_never_takes_anybody_elses_order(load, shop):
         load((listed[0], listed[1].removesuffix('\nkey = "key"')))
 
 
+def test_an_answer_about_somebody_elses_order_is_a_doubt(load, shop):
+    seller = load(('query = {key = "{key}"}\nerrors', 'query = {key = "{key}"}\nkey = "key"\nerrors')).connector
+    bought(seller, "storm", key="key-1")
+    done = bought(seller, key="key-2")
+    assert isinstance(done, Done)
+    theirs = {"order": shop.orders["key-2"]}
+    shop.answers = {"POST /v2/orders": (201, theirs), "GET /v2/orders/o-0": (200, theirs)}
+
+    crossed = bought(seller, key="key-3")
+    assert isinstance(crossed, Unknown)
+    assert "an order under 'key-2' came" in crossed.detail
+    assert bought(seller, key="key-2") == done
+    assert seller.status("o-0") == Unknown("asked for one order, 'o-1' came")
+    shop.answers = {}
+    assert isinstance(seller.status("o-0"), Done)
+
+
 def test_a_merchant_without_a_book(load):
     text = MANIFEST[MANIFEST.index("[orders]") :]
     with pytest.raises(NotOffered):
