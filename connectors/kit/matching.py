@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from connectors.kit.story import ANYTHING, Exchange
 from connectors.kit.uploads import Part, parts_of
 
-NAMES = re.compile(r"\{(key|po|max|max_cents|any|base|soon|later|far|now|token)\}")
+NAMES = re.compile(r"\{(key|po|max|max_cents|any|base|soon|later|far|now|token|P[0-9YMWDTH]+)\}")
 
 SPECIAL = ("none", "pending", "changed")
 """How a step's name ends that is answered by what has happened."""

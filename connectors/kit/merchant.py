@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 import secrets
 import threading
 from collections import Counter
@@ -13,13 +14,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from connectors.kit import faults
 from connectors.kit.faults import Fault
 from connectors.kit.matching import SPECIAL, Asked, fill, fits, nearest
 from connectors.kit.story import Exchange, Fixtures
+from connectors.terms import read_term
 
 OPEN = {"sign", "document"}
+TERMS = re.compile(r"\{(P[0-9YMWDTH]+)\}")
 """Steps that need no credentials: signing in, and documents, which may stand on a public host."""
 MOST_SHOWN = 2_000
 
@@ -176,6 +180,7 @@ class ReplayingMerchant:
             "far": now + timedelta(days=4_000),
         }
         known = {"base": self.url, "token": self.tokens[-1] if self.tokens else ""}
+        times |= ends_named(json.dumps([answer.content, answer.text]), now)
         values = {**{name: at.isoformat() for name, at in times.items()}, **known, **bound}
         if self.confused and exchange.family == "lookup":
             values["key"] = self.confused
@@ -204,6 +209,15 @@ class ReplayingMerchant:
     def _answer_elsewhere(self, handler: BaseHTTPRequestHandler) -> None:
         self.elsewhere.append(_asked(handler))
         _send(handler, Received(self.elsewhere[-1]), 200, {"Content-Type": "application/json"}, b"{}")
+
+
+def ends_named(said: str, start: datetime) -> dict[str, datetime]:
+    """The ends that an answer names by how long it is until then, like `{P1Y}`; what is no length of time stays as it is."""
+    found: dict[str, datetime] = {}
+    for term in TERMS.findall(said):
+        with contextlib.suppress(ValueError):
+            found[term] = read_term(term).end(start, ZoneInfo("UTC"))
+    return found
 
 
 def shipped(content: Any) -> Any:

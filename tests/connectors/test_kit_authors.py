@@ -83,6 +83,7 @@ MISTAKES: list[tuple[str, str, str, str, Break, str]] = [
     ("a parameter to sign in by that has no name", "manifest.valid", "[auth] parameter is missing", "Correct this key", manifest(('kind = "header"', 'kind = "query"')), "bronze"),
     ("another id than the folder's name", "manifest.valid", "id = “essais”, and its folder is called essai", "the same name", manifest(('id = "essai"', 'id = "essais"')), "bronze"),
     ("a word of the order unknown", "status.pending_to_done", "the merchant says 'making'", "[order] states", manifest(('making = "pending", ', "")), "silver"),
+    ("a path to what is only ever null", "paths.found", "[order] percent = “done” does not lead to anything in fixtures/fulfil.json; there is done = null", "show in the fixtures", all_of(manifest(('state = "status"', 'state = "status"\npercent = "done"')), edit("fixtures/fulfil-slow.json", ('"wait": 5', '"wait": 5, "done": null'))), "bronze"),
     ("the word of the order nowhere", "paths.found", "[order] state = “state” does not lead to anything in fixtures/fulfil.json; there is status", "Correct this path", manifest(('state = "status"', 'state = "state"')), "bronze"),
     ("stages nowhere", "paths.found", "[order] stage.fr = “etape.fr”", "take the key out", manifest(("stage.fr", "etape.fr")), "bronze"),
     ("a wait that is a text", "status.pending_to_done", "[order] after: not an amount: 'Mesures'", "[order] states", manifest(('after = "wait"', 'after = "stage.fr"')), "silver"),
