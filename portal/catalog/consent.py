@@ -85,7 +85,12 @@ def identity(merchant: LoadedMerchant) -> Agreed:
 
 def sold_as(offer: OfferRow) -> Agreed:
     """How an offer is priced and known to rules, and its price in cents, VAT included."""
-    return {name: getattr(offer, name) for name in SOLD_AS} | {"gross_cents": offer.gross_cents}
+    # In whichever order a merchant names the packs today.
+    return (
+        {name: getattr(offer, name) for name in SOLD_AS}
+        | {"packs": sorted(offer.packs)}
+        | {"gross_cents": offer.gross_cents}
+    )
 
 
 def differences(agreed: Mapping[str, Any], seen: Mapping[str, Any]) -> list[Difference]:

@@ -81,6 +81,12 @@ def test_another_way_of_pricing_waits_and_the_other_offers_stay(change, told, da
     )
 
 
+def test_packs_in_another_order_are_the_same_packs(database):
+    sell(database, replace(OFFERS[0], packs=("ten", "fifty")), *OFFERS[1:])
+    assert sell(database, replace(OFFERS[0], packs=("fifty", "ten")), *OFFERS[1:]).held == 0
+    assert waiting(database) == []
+
+
 def test_another_amount_is_no_other_way_of_pricing(database):
     sell(database, *OFFERS)
     assert sell(database, replace(OFFERS[0], **DEARER), *OFFERS[1:]).held == 0
