@@ -38,13 +38,8 @@ def advance(means: Means, number: str, lease: Lease) -> None:
             return
         try:
             wait = step(means, number, lease)
-        except (LeaseLost, SQLAlchemyError) as error:
-            # A database that is away comes back; a value that it will not take stays what it is.
-            if state == "accepted" or not isinstance(error, DataError | IntegrityError):
-                raise
-            wait = _stuck(means, number, lease, error)
         except Exception as error:
-            if state == "accepted":
+            if state == "accepted" or _passes(error):
                 raise
             wait = _stuck(means, number, lease, error)
         if isinstance(wait, Ended):
@@ -62,6 +57,11 @@ def resolve(means: Means, number: str, lease: Lease) -> None:
         return _put_back(means, number, lease, wait)
     with means.database.transaction() as session:
         return outbox.postpone(session, lease, 0)
+
+
+def _passes(error: Exception) -> bool:
+    """A database that is away comes back, and a lost lease is somebody else's; a value that is not taken stays what it is."""
+    return isinstance(error, LeaseLost | SQLAlchemyError) and not isinstance(error, DataError | IntegrityError)
 
 
 def _stuck(means: Means, number: str, lease: Lease, error: Exception) -> Wait | None:
