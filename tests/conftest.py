@@ -222,3 +222,15 @@ def later(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):  # t
         monkeypatch.setattr(clock, "now", lambda: now() + passed)
 
     return run
+
+
+@pytest.fixture
+def settle(work, later):  # type: ignore[no-untyped-def]
+    """Let everything come as far as waiting brings it, in eight steps; a price binds for fifteen minutes."""
+
+    def run(step_s: int = 20) -> None:
+        for _round in range(8):
+            later(seconds=step_s)
+            work()
+
+    return run

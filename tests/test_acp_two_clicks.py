@@ -38,18 +38,6 @@ def company(company, shop, tmp_path):
     return company
 
 
-@pytest.fixture
-def settle(work, later):
-    """Let everything come as far as waiting brings it, in eight steps; a price binds for fifteen minutes."""
-
-    def run(step_s: int = 15) -> None:
-        for _round in range(8):
-            later(seconds=step_s)
-            work()
-
-    return run
-
-
 def books_agree(installation, company, shop: AcpShop) -> None:
     """Ours, the operator's, and the merchant's own, which the protocol gives nobody to read."""
     assert compare(installation.means).differences == []
@@ -92,7 +80,7 @@ def test_a_lost_answer_buys_once(buyer, company, installation, shop, settle):
         shop.break_(fault)
         buyer.confirm(token)
         shop.break_("")
-        settle()
+        settle(15)
 
         assert buyer.states()[0] == "delivered", fault
         assert len(shop.book) == bought, fault

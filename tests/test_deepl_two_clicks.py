@@ -44,18 +44,6 @@ def company(company, shop):
     return company
 
 
-@pytest.fixture
-def settle(work, later):
-    """Let everything come as far as waiting brings it."""
-
-    def run() -> None:
-        for _round in range(8):
-            later(seconds=20)
-            work()
-
-    return run
-
-
 def ask(buyer, body=CONTRACT, name="contrat.docx", language="EN-GB") -> str:
     return buyer.ask_price(SLUG, document=given(body, name), language=language)
 

@@ -41,18 +41,6 @@ def company(company, library, tmp_path):
     return company
 
 
-@pytest.fixture
-def settle(work, later):
-    """Let everything come as far as waiting brings it, in eight steps."""
-
-    def run(step_s: int = 15) -> None:
-        for _round in range(8):
-            later(seconds=step_s)
-            work()
-
-    return run
-
-
 def books_agree(installation, company, library: Library) -> None:
     """Ours, the operator's, and the bookshelf, line by line."""
     assert compare(installation.means).differences == []
@@ -113,7 +101,7 @@ def test_a_lost_answer_buys_once(buyer, company, installation, library, settle):
         library.break_(fault)
         buyer.confirm(token)
         library.break_("")
-        settle()
+        settle(15)
 
         assert buyer.states()[0] == "delivered", fault
         assert len(library.book) == bought, fault
@@ -146,7 +134,7 @@ def test_a_file_that_came_broken_with_its_purchase_is_had_from_the_bookshelf(
     token = buyer.ask_price("librairie-livre-102")
     library.break_("cropped")
     number = buyer.confirm(token)
-    settle()
+    settle(15)
     assert buyer.states() == ["delivered"]
     assert len(library.asked("/opds/files")) == 1, "the bytes it came with are judged like any others"
     assert len(library.book) == 1

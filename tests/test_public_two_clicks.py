@@ -64,18 +64,6 @@ def library(company) -> Legifrance:
     return company.partners[2]
 
 
-@pytest.fixture
-def settle(work, later):
-    """Let everything come as far as waiting brings it."""
-
-    def run(step_s: int = 60) -> None:
-        for _round in range(8):
-            later(seconds=step_s)
-            work()
-
-    return run
-
-
 def charged(company) -> dict[str, int]:
     """What the operator has put on the invoice, in cents by our order numbers."""
     found = company.operator.book.charges()
@@ -130,7 +118,7 @@ def test_a_lost_answer_is_never_asked_for_twice(fault, buyer, company, installat
     pappers.break_(fault)
     number = buyer.confirm(token)
     pappers.break_("")
-    settle()
+    settle(60)
     assert buyer.states() == ["disputed"]
     with installation.database.reading() as session:
         order = orders.by_number(session, number)
@@ -148,7 +136,7 @@ def test_a_download_that_is_late_is_waited_for_at_the_same_price(buyer, company,
     assert buyer.states() == ["fulfilling"]
     assert charged(company) == {}
     pappers.break_("")
-    settle()
+    settle(60)
     assert buyer.states() == ["delivered"]
     books_agree(installation, company, {number: 60})
 
@@ -201,7 +189,7 @@ def test_what_is_free_is_read_again_when_its_answer_is_lost(buyer, company, dire
     directory.break_("cut")
     buyer.confirm(token)
     directory.break_("")
-    settle()
+    settle(60)
     assert buyer.states() == ["delivered"]
     assert sum(charged(company).values()) == 0
 

@@ -34,18 +34,6 @@ def company(company, shop):
     return company
 
 
-@pytest.fixture
-def settle(work, later):
-    """Let everything come as far as waiting brings it."""
-
-    def run() -> None:
-        for _round in range(8):
-            later(seconds=20)
-            work()
-
-    return run
-
-
 def ask(buyer, **changed) -> str:
     return buyer.ask_price(SLUG, **{**TYPED, "letter": given(PDF, "lettre.pdf"), **changed})
 

@@ -8,21 +8,11 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from portal.checkout.books import compare
 from tests.real.test_serving import SIREN, family, parents, remote_buyer, server, wait_until
+from tests.test_apart_two_clicks import company
 
-__all__ = ["remote_buyer", "server"]
-
-
-@pytest.fixture
-def company(company):
-    """The demonstration company, whose portal runs every connector in a process of its own."""
-    plain = company.configuration
-    apart = r'\g<0>\ntrust = "own_process"'
-    company.configuration = lambda *args, **more: re.sub('(?m)^connector = ".*"$', apart, plain(*args, **more))
-    return company
+__all__ = ["company", "remote_buyer", "server"]
 
 
 def connectors(process: int) -> dict[int, int]:
