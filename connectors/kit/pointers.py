@@ -157,7 +157,7 @@ def _meaning(table: OrderTable, order: Any) -> str:
 
 def _meant(pointer: Pointer) -> str:
     """What an author may have meant: the path that is nearest, or what there is."""
-    if any(pointer.path in _inside(each, lists=False) for each in pointer.answers):
+    if not pointer.is_list and any(pointer.path in _inside(each, lists=False) for each in pointer.answers):
         return f"{pointer.path} = null"
     there = sorted({path for each in pointer.answers for path in _inside(each, lists=pointer.is_list)})
     near = get_close_matches(pointer.path, there, 3) or there[:MOST_NAMED]

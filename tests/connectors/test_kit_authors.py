@@ -65,6 +65,7 @@ MISTAKES: list[tuple[str, str, str, str, Break, str]] = [
     ("key and number of the book exchanged", "orders.read", "reference, key", "its reference is {po}", book(('reference = "po", key = "key"', 'reference = "key", key = "po"')), "silver"),
     ("a state of the book that nobody knows", "orders.read", "map.state reads sold", "[order] states", book(status="sold"), "silver"),
     ("items of the list nowhere", "paths.found", "[list] items = “datas” does not lead to a list in fixtures/list.json; there is data", "Correct this path", manifest(('items = "data"', 'items = "datas"')), "bronze"),
+    ("items of the list lead to no list", "paths.found", "[list] items = “count” does not lead to a list in fixtures/list.json; there is data", "Correct this path", all_of(manifest(('items = "data"', 'items = "count"')), edit("fixtures/list.json", ('"data": [', '"count": 2, "data": ['))), "bronze"),
     ("wrong pointer to a title", "paths.found", "[list] map.title.fr = “nom.fr” does not lead to anything in fixtures/list.json; there is name.fr", "Correct this path", manifest(("name.fr", "nom.fr")), "bronze"),
     ("wrong pointer to a price", "offers.valid", "offer rain: it cannot be read: ContractBroken: nothing at 'prices'", "[list] map", manifest((LIST, LIST.replace('"price"', '"prices"'))), "bronze"),
     ("one offer of two without a price", "offers.valid", "offer storm: it cannot be read", "[list] map", edit("fixtures/list.json", ('"price": 1055', '"prix": 1055')), "bronze"),
