@@ -16,7 +16,7 @@ from portal.checkout.uploads import UploadRow
 from tests import test_deepl_two_clicks as clicks
 from tests.real.postgres import Postgres
 
-shop, company, settle = clicks.shop, clicks.company, clicks.settle
+shop, company = clicks.shop, clicks.company
 test_a_document_is_translated_charged_and_erased = clicks.test_a_document_is_translated_charged_and_erased
 test_what_nobody_bought_is_erased = clicks.test_what_nobody_bought_is_erased_and_can_be_given_again
 test_another_persons_file_is_nobodys = clicks.test_another_persons_file_is_nobodys
